@@ -1,0 +1,124 @@
+package weir
+
+import (
+	"context"
+	"io"
+	"time"
+)
+
+// ObjectInfo describes a stored object.
+type ObjectInfo struct {
+	Key      string
+	Size     int64
+	ETag     string // opaque, without quotes; differs after every replacement
+	Modified time.Time
+}
+
+// PutOptions are the conditions of a put. The zero value replaces unconditionally.
+type PutOptions struct {
+	CreateOnly bool   // If-None-Match: *; Precondition if the key exists
+	IfMatch    string // replace only this ETag; Precondition if it differs or the key is gone
+}
+
+// Blobs is objects by key. A put is atomic and durable when it returns: a reader sees all of the old object or all of the
+// new one. Keys satisfy ValidKey (Invalid otherwise). A missing key is NotFound. Safe for concurrent use.
+type Blobs interface {
+	// Put stores what r yields until EOF. If r fails nothing is stored.
+	Put(ctx context.Context, key string, r io.Reader, opts PutOptions) (ObjectInfo, error)
+	// Get reads n bytes from off; n < 0 means to the end. ifMatch, if not "", must be the object's ETag (Precondition).
+	// off at or past the end is BadRange, unless off is 0 and the object empty; a range that only ends past it is cut.
+	// The caller closes.
+	Get(ctx context.Context, key string, off, n int64, ifMatch string) (io.ReadCloser, ObjectInfo, error)
+	Stat(ctx context.Context, key string) (ObjectInfo, error)
+	// Delete removes the key; a missing one is no error.
+	Delete(ctx context.Context, key string) error
+	// List returns up to limit objects whose keys start with prefix and sort after after, in byte order.
+	List(ctx context.Context, prefix, after string, limit int) ([]ObjectInfo, error)
+	// Upload starts (id "") or resumes a multipart upload of key.
+	Upload(ctx context.Context, key, id string) (Upload, error)
+}
+
+// Upload is a multipart upload under way. Parts are numbered from 1 and may arrive in any order; all but the last have
+// equal size, at least 5 MiB, as S3 asks.
+type Upload interface {
+	ID() string
+	// Part stores part n, replacing an earlier one of that number, and returns its ETag.
+	Part(ctx context.Context, n int, r io.Reader, size int64) (etag string, err error)
+	// Parts lists the stored ones by number: sizes and ETags (the key is empty).
+	Parts(ctx context.Context) (map[int]ObjectInfo, error)
+	// Complete makes the object of parts 1..n in order and ends the upload.
+	Complete(ctx context.Context, n int, opts PutOptions) (ObjectInfo, error)
+	Abort(ctx context.Context) error
+}
+
+// LocalFiles is what Blobs on a local disk offer besides: the file behind an object, to be read only.
+type LocalFiles interface {
+	LocalPath(key string) (path string, err error)
+}
+
+// FreeSpace is what Blobs with a known capacity offer besides: bytes that can still be stored.
+type FreeSpace interface {
+	FreeBytes(ctx context.Context) (int64, error)
+}
+
+// Cache is shared bytes by key with a lifetime, and fan-out. It may forget anything at any time; an error means the same
+// as a miss. Values are at most 8 MiB.
+type Cache interface {
+	Get(ctx context.Context, key string) (value []byte, ok bool, err error)
+	Set(ctx context.Context, key string, value []byte, ttl time.Duration) error
+	Delete(ctx context.Context, keys ...string) error
+	// Publish hands message to whoever is subscribed now; nobody else ever sees it.
+	Publish(ctx context.Context, channel string, message []byte) error
+	// Subscribe calls f for each message until ctx ends. ready, if not nil, is closed once messages are being received.
+	Subscribe(ctx context.Context, channel string, ready chan<- struct{}, f func(message []byte)) error
+}
+
+// Message is one entry of a topic.
+type Message struct {
+	Topic     string
+	Key       string // order is kept among messages of one key
+	Value     []byte // at most MaxMessageBytes
+	Partition int
+	Offset    int64
+	Time      time.Time
+}
+
+// Bus is durable topics with consumer groups. It promises what Kafka does and no more: order per key, cumulative
+// acknowledgement, redelivery at any time.
+type Bus interface {
+	// Publish returns when the messages are durable. All or some of them may be stored if it fails. Too large: TooLarge.
+	Publish(ctx context.Context, messages ...Message) error
+	// Consume calls handle for each message of the topic as a member of the group, starting where the group stands (a new
+	// group at the topic's beginning), and blocks until ctx ends. A handler's error is retried with growing delay; the
+	// messages behind it on the partition wait. A message is acknowledged after its handler returned nil, and may still
+	// come again.
+	Consume(ctx context.Context, topic, group string, handle func(context.Context, Message) error) error
+}
+
+// Instance is one running member of a service.
+type Instance struct {
+	Service string            `json:"service"`
+	ID      string            `json:"id"`
+	Address string            `json:"address"` // host:port
+	Meta    map[string]string `json:"meta,omitempty"`
+}
+
+// KVPair is a value of the registry's key-value store. Version 0 means the key does not exist.
+type KVPair struct {
+	Key     string
+	Value   []byte
+	Version uint64
+}
+
+// Registry is who is there, and small shared configuration.
+type Registry interface {
+	// Register announces the instance with a time-to-live and keeps it alive until ctx ends, then withdraws it.
+	Register(ctx context.Context, instance Instance, ttl time.Duration) error
+	// Watch calls f with the healthy instances of service, sorted by ID, now and after every change, until ctx ends.
+	Watch(ctx context.Context, service string, f func([]Instance)) error
+	KV(ctx context.Context, key string) (KVPair, error)
+	// PutKV writes value if the key is still at version (Conflict otherwise) and returns the new version.
+	PutKV(ctx context.Context, key string, value []byte, version uint64) (uint64, error)
+	// WatchKV calls f with the pair now and after every change, until ctx ends.
+	WatchKV(ctx context.Context, key string, f func(KVPair)) error
+}

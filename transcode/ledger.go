@@ -1,0 +1,56 @@
+package transcode
+
+import (
+	"context"
+	"time"
+
+	weir "github.com/weirstream/weir"
+)
+
+// ClaimRequest says who asks for work and what it can do.
+type ClaimRequest struct {
+	Worker  string    // id of the worker process
+	Tools   []string  // tool versions it has; a task that names another is not given to it
+	Masters []string  // ids of masters it holds; their tasks are preferred
+	Now     time.Time // leases that ended before are claimable
+	Until   time.Time // the new lease's end
+}
+
+// Claims is the worker's side of the job ledger. Every method but Claim refuses with Conflict when the claim's fence is no
+// longer the task's, its lease was taken over, or the job is final: the worker then drops the work. All are durable when
+// they return.
+type Claims interface {
+	// Claim leases the best claimable task: of the oldest job first, held masters before others, then by Order. Its fence
+	// and attempt grow by one. NotFound means there is none.
+	Claim(ctx context.Context, r ClaimRequest) (weir.Claim, error)
+	// Heartbeat extends the lease and notes progress.
+	Heartbeat(ctx context.Context, c weir.Claim, progress int64, until time.Time) error
+	// Planned stores the plan and its tasks and ends the plan task, in one transaction; the job is Running after it.
+	Planned(ctx context.Context, c weir.Claim, plan []byte, tasks []weir.Task) error
+	// Record stores a record; final marks the task done. A record that exists already with this Seq is Conflict.
+	Record(ctx context.Context, c weir.Claim, r weir.Record, final bool) error
+	// Release gives the task back unharmed (a graceful stop): claimable at once, the attempt not counted.
+	Release(ctx context.Context, c weir.Claim) error
+	// Fail ends the attempt. With final, or after maxAttempts claims, the job fails with reason and its fact goes out.
+	Fail(ctx context.Context, c weir.Claim, reason string, final bool, maxAttempts int) error
+}
+
+// Jobs is the planner's and assembler's side of the job ledger.
+type Jobs interface {
+	// Create stores a pending job with its plan task. A second job of the same asset changes nothing.
+	Create(ctx context.Context, job weir.Job) error
+	// Job is the asset's job and its tasks in order of N; NotFound if there is none.
+	Job(ctx context.Context, asset string) (weir.Job, []weir.Task, error)
+	// Records are all records of a job, by task and seq.
+	Records(ctx context.Context, job string) ([]weir.Record, error)
+	// Unassembled lists running jobs that have more records than Assembled was told of.
+	Unassembled(ctx context.Context, limit int) ([]weir.Job, error)
+	// Assembled notes that the head now holds this many records, moves the job to Done when done is set, and puts the
+	// facts in the outbox, in one transaction. It does nothing to a job that is final already, and a smaller count than
+	// the stored one is ignored together with its facts.
+	Assembled(ctx context.Context, job string, records int, done bool, facts ...weir.Fact) error
+	// Cancel ends the asset's job unless it is final; leases become void. No job is no error.
+	Cancel(ctx context.Context, asset string, now time.Time) error
+	// Claimable counts the tasks that could be claimed now: what a sweeper announces.
+	Claimable(ctx context.Context, now time.Time) (int, error)
+}
