@@ -1,0 +1,4 @@
+package embed
+
+// PutFact is what stores call inside their transactions.
+var PutFact = putFact
