@@ -1,0 +1,205 @@
+package embed
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weirstream/weir"
+)
+
+// Files of a data folder that are the folder's own.
+const (
+	lockFile    = "lock"     // flock-ed while the folder is open; says by whom
+	formatFile  = "format"   // the format's version, in decimal
+	rootKeyFile = "root.key" // 32 random bytes
+)
+
+// Folder is a data folder: a directory that one process at a time owns, with a format and a root key.
+type Folder struct {
+	Dir     string   // absolute
+	RootKey [32]byte // wraps every secret at rest; made on the first start, and lost with the folder
+
+	root *os.Root
+	lock *os.File
+}
+
+// step makes the next version of the format out of the one before. It may be run again after a crash in its middle.
+type step func(*os.Root) error
+
+// formatSteps are the steps from no folder (version 0) on; the format this program writes is their number. Tables of
+// stores are not part of it: they have migrations of their own.
+var formatSteps = []step{
+	makeRootKey, // 1
+}
+
+// holder is the content of the lock file.
+type holder struct {
+	PID   int       `json:"pid"`
+	Since time.Time `json:"since"`
+}
+
+// OpenFolder creates the folder (mode 0700) if need be, locks it and brings it to the format of this program. It is a
+// Conflict, in a sentence for the person who started the program, when another process has it open or a newer version of
+// the program wrote it.
+func OpenFolder(dir string) (*Folder, error) { return openFolder(dir, formatSteps) }
+
+func openFolder(dir string, steps []step) (*Folder, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open data folder: %w", err)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("open data folder: %w", diskError(err))
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open data folder: %w", err)
+	}
+	f := &Folder{Dir: dir, root: root}
+	if err := f.prepare(steps); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+func (f *Folder) prepare(steps []step) error {
+	if err := f.acquire(); err != nil {
+		return err
+	}
+	if err := syncPath(filepath.Dir(f.Dir)); err != nil {
+		return fmt.Errorf("open data folder: %w", err)
+	}
+	if err := f.migrate(steps); err != nil {
+		return err
+	}
+	key, err := f.root.ReadFile(rootKeyFile)
+	if err != nil || len(key) != len(f.RootKey) {
+		return errors.Join(weir.Errorf(weir.Conflict,
+			"the root key %s is missing or damaged, and nothing in the data folder can be opened without it: restore it from a backup",
+			f.Path(rootKeyFile)), err)
+	}
+	copy(f.RootKey[:], key)
+	return nil
+}
+
+// acquire takes the lock. The kernel drops it when the process ends, however it ends.
+func (f *Folder) acquire() error {
+	lock, err := f.root.OpenFile(lockFile, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return fmt.Errorf("lock data folder: %w", diskError(err))
+	}
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); errors.Is(err, unix.EWOULDBLOCK) {
+		return errors.Join(f.taken(), lock.Close())
+	} else if err != nil {
+		return errors.Join(fmt.Errorf("lock data folder %s: %w", f.Dir, err), lock.Close())
+	}
+	f.lock = lock
+	text, err := json.Marshal(holder{PID: os.Getpid(), Since: time.Now().UTC().Truncate(time.Second)})
+	if err != nil {
+		return fmt.Errorf("lock data folder: %w", err)
+	}
+	if err := lock.Truncate(0); err != nil {
+		return fmt.Errorf("lock data folder: %w", diskError(err))
+	}
+	if _, err := lock.WriteAt(append(text, '\n'), 0); err != nil {
+		return fmt.Errorf("lock data folder: %w", diskError(err))
+	}
+	return nil
+}
+
+// taken is the error that names who has the folder.
+func (f *Folder) taken() error {
+	var h holder
+	text, err := f.root.ReadFile(lockFile)
+	if err != nil || json.Unmarshal(text, &h) != nil {
+		return weir.Errorf(weir.Conflict, "the data folder %s is in use by another process", f.Dir)
+	}
+	return weir.Errorf(weir.Conflict, "the data folder %s is in use by process %d since %s", f.Dir, h.PID, h.Since.Format(time.RFC3339))
+}
+
+// migrate runs the steps the folder has not had, recording each.
+func (f *Folder) migrate(steps []step) error {
+	have, err := f.format()
+	if err != nil {
+		return err
+	}
+	if have > len(steps) {
+		return weir.Errorf(weir.Conflict, "the data folder %s has format %d and this program knows formats up to %d: use the newer program that wrote it",
+			f.Dir, have, len(steps))
+	}
+	for ; have < len(steps); have++ {
+		if err := steps[have](f.root); err != nil {
+			return fmt.Errorf("migrate data folder %s to format %d: %w", f.Dir, have+1, diskError(err))
+		}
+		if err := f.setFormat(have + 1); err != nil {
+			return fmt.Errorf("record format %d of data folder %s: %w", have+1, f.Dir, diskError(err))
+		}
+	}
+	return nil
+}
+
+func (f *Folder) format() (int, error) {
+	text, err := f.root.ReadFile(formatFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("read format of data folder: %w", err)
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil || n < 1 {
+		return 0, weir.Errorf(weir.Conflict, "%s does not hold a format version", f.Path(formatFile))
+	}
+	return n, nil
+}
+
+func (f *Folder) setFormat(n int) error {
+	return replaceFile(f.root, formatFile, []byte(strconv.Itoa(n)+"\n"))
+}
+
+// Path is the path of a file or directory of the folder.
+func (f *Folder) Path(name string) string { return filepath.Join(f.Dir, name) }
+
+// Close gives the folder up. Close what is in it first.
+func (f *Folder) Close() error {
+	var err error
+	if f.lock != nil {
+		err = f.lock.Close()
+	}
+	return errors.Join(err, f.root.Close())
+}
+
+// makeRootKey keeps a key that is there: a crash may have come between it and the record of its format.
+func makeRootKey(root *os.Root) error {
+	if _, err := root.Stat(rootKeyFile); err == nil {
+		return nil
+	}
+	key := make([]byte, 32)
+	_, _ = rand.Read(key) // crypto/rand.Read never fails
+	return replaceFile(root, rootKeyFile, key)
+}
+
+// replaceFile puts a small file in place, whole and durably.
+func replaceFile(root *os.Root, name string, content []byte) error {
+	temp := name + ".new"
+	if err := root.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := writeSynced(root, temp, content); err != nil {
+		return err
+	}
+	if err := root.Rename(temp, name); err != nil {
+		return err
+	}
+	return syncDir(root, ".")
+}
