@@ -1,0 +1,104 @@
+package transcode
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"time"
+
+	weir "github.com/weirstream/weir"
+)
+
+// Planner turns facts about assets into jobs: a stored master gets its job, a deleted asset loses it. Every step may be
+// done again, because facts are delivered at least once.
+type Planner struct {
+	Jobs  Jobs
+	Blobs weir.Blobs
+	Wake  func(context.Context) // called when there is a new task; nil does nothing
+	Now   func() time.Time
+	At    func(point string) // named kill points; nil does nothing
+	Log   *slog.Logger
+}
+
+// Handle applies one message of [weir.TopicFacts]. A message that is no fact, or one without an asset, is logged and
+// skipped: repeating it would not help. Other errors are worth a retry.
+func (p *Planner) Handle(ctx context.Context, m weir.Message) error {
+	var f weir.Fact
+	if err := json.Unmarshal(m.Value, &f); err != nil {
+		p.Log.Error("message is not a fact", "key", m.Key, "offset", m.Offset, "error", err)
+		return nil
+	}
+	if f.Type != weir.FactMasterReady && f.Type != weir.FactAssetDeleted {
+		return nil
+	}
+	var a weir.Asset
+	if err := json.Unmarshal(f.Data, &a); err != nil || !weir.ValidID(a.ID) || !weir.ValidID(a.Organisation) {
+		p.Log.Error("fact has no asset", "type", f.Type, "subject", f.Subject, "error", err)
+		return nil
+	}
+	if f.Type == weir.FactAssetDeleted {
+		return p.drop(ctx, a)
+	}
+	return p.create(ctx, a)
+}
+
+func (p *Planner) create(ctx context.Context, a weir.Asset) error {
+	now := p.Now().UTC()
+	reach(p.At, "planner.before-create")
+	err := p.Jobs.Create(ctx, weir.Job{ID: weir.NewID(now), Organisation: a.Organisation, Asset: a.ID, Master: a.Master,
+		State: weir.JobPending, Created: now, Updated: now})
+	if err != nil {
+		return fmt.Errorf("create job of asset %s: %w", a.ID, err)
+	}
+	reach(p.At, "planner.after-create")
+	if p.Wake != nil {
+		p.Wake(ctx)
+	}
+	return nil
+}
+
+func (p *Planner) drop(ctx context.Context, a weir.Asset) error {
+	reach(p.At, "planner.before-cancel")
+	if err := p.Jobs.Cancel(ctx, a.ID, p.Now().UTC()); err != nil {
+		return fmt.Errorf("cancel job of asset %s: %w", a.ID, err)
+	}
+	reach(p.At, "planner.after-cancel")
+	return Bury(ctx, p.Blobs, a.Organisation, a.ID)
+}
+
+// Bury makes every head of an asset a tombstone, which is never overwritten, and puts one in the place of the first
+// revision if that has no head, so that a late assembler cannot publish. It returns when no head lists anything.
+func Bury(ctx context.Context, blobs weir.Blobs, organisation, asset string) error {
+	revisions := []string{weir.HeadKey(organisation, asset, FirstRevision)}
+	list, err := blobs.List(ctx, weir.AssetPrefix(organisation, asset)+"heads/", revisions[0], 1000)
+	if err != nil {
+		return fmt.Errorf("list heads of asset %s: %w", asset, err)
+	}
+	for _, o := range list {
+		revisions = append(revisions, o.Key)
+	}
+	for _, key := range revisions {
+		_, err := editHead(ctx, blobs, key, func(stored []byte) (*weir.Head, error) {
+			return tombstone(organisation, asset, stored), nil
+		})
+		if err != nil {
+			return fmt.Errorf("bury asset %s: %w", asset, err)
+		}
+	}
+	return nil
+}
+
+// tombstone is the deleted head that takes the place of the stored one, or nil if that is one. A damaged head is buried
+// like any other.
+func tombstone(organisation, asset string, stored []byte) *weir.Head {
+	h := weir.Head{Version: weir.HeadVersion, Organisation: organisation, Asset: asset, Revision: FirstRevision,
+		State: weir.Deleted, FirstSegment: 1, Periods: []weir.Period{}, Tracks: []weir.Track{}}
+	if prev, err := weir.ParseHead(stored); err == nil {
+		if prev.State == weir.Deleted {
+			return nil
+		}
+		h.Revision, h.Anchor = prev.Revision, prev.Anchor
+	}
+	return &h
+}
