@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"crypto/subtle"
+	"encoding/json"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"sort"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// readiness collects why the process is not ready. The zero value is ready.
+type readiness struct {
+	mu     sync.Mutex // guards checks and down
+	checks map[string]func() error
+	down   bool
+}
+
+// add names a condition that /readyz asks each time.
+func (r *readiness) add(name string, check func() error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.checks == nil {
+		r.checks = map[string]func() error{}
+	}
+	r.checks[name] = check
+}
+
+// stop makes the process not ready for good: a graceful stop has begun.
+func (r *readiness) stop() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.down = true
+}
+
+// problems lists what is not ready, sorted; names only, since causes are for the log.
+func (r *readiness) problems() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var out []string
+	if r.down {
+		out = append(out, "stopping")
+	}
+	for name, check := range r.checks {
+		if check() != nil {
+			out = append(out, name)
+		}
+	}
+	sort.Strings(out)
+	return out
+}
+
+// adminHandler serves metrics, probes and profiles. token, if not "", is asked for as a bearer token on all but the probes.
+func adminHandler(metrics prometheus.Gatherer, ready *readiness, token string) http.Handler {
+	inner := http.NewServeMux()
+	inner.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
+	inner.HandleFunc("/debug/pprof/", pprof.Index)
+	inner.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+	inner.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	inner.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+	inner.HandleFunc("/debug/pprof/trace", pprof.Trace)
+
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, nil) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		status, problems := http.StatusOK, ready.problems()
+		if len(problems) > 0 {
+			status = http.StatusServiceUnavailable
+		}
+		answer(w, status, problems)
+	})
+	mux.Handle("/", bearer(token, inner))
+	return mux
+}
+
+// answer writes a probe's result; a client that is gone is not our trouble.
+func answer(w http.ResponseWriter, status int, problems []string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(map[string]any{"ok": status == http.StatusOK, "not_ready": problems})
+}
+
+func bearer(token string, next http.Handler) http.Handler {
+	if token == "" {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if subtle.ConstantTimeCompare([]byte(r.Header.Get("Authorization")), []byte("Bearer "+token)) != 1 {
+			w.Header().Set("WWW-Authenticate", "Bearer")
+			http.Error(w, "the admin token is needed here", http.StatusUnauthorized)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// serveHTTP serves handler on ln until ctx ends, then lets requests finish for at most within.
+func serveHTTP(ctx context.Context, ln net.Listener, handler http.Handler, within time.Duration) error {
+	requests, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	server := &http.Server{
+		Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		BaseContext: func(net.Listener) context.Context { return requests },
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(ln) }()
+	select {
+	case err := <-served:
+		return err
+	case <-ctx.Done():
+	}
+	stop, done := context.WithTimeout(context.WithoutCancel(ctx), within)
+	defer done()
+	// Streams of events never finish by themselves: they end with their context once others had half of the time.
+	streams := time.AfterFunc(within/4, cancel)
+	defer streams.Stop()
+	err := server.Shutdown(stop)
+	if err != nil {
+		err = server.Close()
+	}
+	<-served
+	return err
+}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kong"
+)
+
+// cli is the grammar of the command line.
+type cli struct {
+	Config kong.ConfigFlag `help:"Read flags from this JSON file: {\"data\": \"/srv/weir\", \"listen\": \":8080\"}. Unknown keys are errors." placeholder:"FILE" env:"WEIR_CONFIG"`
+
+	Serve   serveCmd   `cmd:"" help:"Run the platform: every role in one process, or the ones named."`
+	Ingest  ingestCmd  `cmd:"" help:"Upload a master, watch it become playable, print where it plays."`
+	Ticket  ticketCmd  `cmd:"" help:"Print a fresh ticket for an asset and the URLs it opens."`
+	Delete  deleteCmd  `cmd:"" help:"Delete an asset: 410 at the edge, its job cancelled, its objects collected later."`
+	Check   checkCmd   `cmd:"" help:"Say what this machine lacks, in words."`
+	Version versionCmd `cmd:"" help:"Print the version of weir and of the tools it uses."`
+}
+
+const description = `Weir is a self-hosted streaming platform: masters go in, HLS and DASH play.
+
+Examples:
+  weir serve                                   everything on ./data, pages on http://localhost:8080
+  weir serve --data /srv/weir --max-height 720
+  weir ingest movie.mkv --title "My movie"     upload, encode, print the page to watch
+  weir ingest movie.mkv --json | jq -r .hls    the same for scripts
+  weir ticket 06fsz1...                        URLs for a player, valid for the film and six hours
+  weir delete 06fsz1...
+
+Every flag has a twin in the environment (--edge-listen is WEIR_EDGE_LISTEN) and in the --config file (edge-listen).`
+
+// options configures kong: help that teaches, environment twins, a configuration file without unknown keys.
+func options(out, errOut io.Writer, exit func(int)) []kong.Option {
+	return []kong.Option{
+		kong.Name("weir"),
+		kong.Description(description),
+		kong.UsageOnError(),
+		kong.Writers(out, errOut),
+		kong.Exit(exit),
+		kong.DefaultEnvars("WEIR"),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}),
+		kong.Configuration(strictJSON),
+	}
+}
+
+// clientFlags are what commands that talk to a running weir share.
+type clientFlags struct {
+	Server string `help:"The running weir to talk to." default:"http://localhost:8080" placeholder:"URL"`
+	Token  string `help:"Admin token, if the server asks for one; @FILE reads it from a file." name:"admin-token" placeholder:"TOKEN"`
+	JSON   bool   `help:"Print one JSON object instead of text." name:"json"`
+}
+
+type serveCmd struct {
+	Roles string `help:"Roles to run: edge, transcode, control, or all." default:"all" placeholder:"LIST"`
+	Data  string `help:"The data folder; one process owns it." default:"./data" placeholder:"DIR" type:"path"`
+
+	Listen      string `help:"Pages and API. A non-loopback address needs --admin-token." default:"127.0.0.1:8080" placeholder:"ADDR"`
+	EdgeListen  string `help:"Media." default:"127.0.0.1:8081" placeholder:"ADDR"`
+	AdminListen string `help:"Metrics, probes, pprof." default:"127.0.0.1:8082" placeholder:"ADDR"`
+	EdgeURL     string `help:"Base URL players reach the edge at, if not its listen address." placeholder:"URL" name:"edge-url"`
+	PublicHost  string `help:"Further host names (host or host:port, comma-separated) the pages are reached at." placeholder:"HOSTS"`
+	AdminToken  string `help:"Token for the API; @FILE reads it from a file." placeholder:"TOKEN"`
+
+	Engines engineFlags `embed:""`
+	Policy  policyFlags `embed:""`
+	Limits  limitFlags  `embed:""`
+
+	LogLevel string `help:"debug, info, warn or error." default:"info" enum:"debug,info,warn,error"`
+	JSON     bool   `help:"Print one JSON line with the addresses when ready, and log as JSON." name:"json"`
+}
+
+// engineFlags say where each port's engine is. The defaults live in the data folder.
+type engineFlags struct {
+	Blobs    string `help:"Objects: dir: is a folder in --data." default:"dir:" placeholder:"URL"`
+	Stores   string `help:"Ledger, ingest and catalog: sqlite: is a file in --data." default:"sqlite:" placeholder:"URL"`
+	Bus      string `help:"Facts and wake-ups: sqlite: is a file in --data." default:"sqlite:" placeholder:"URL"`
+	Cache    string `help:"Shared small objects: mem: is in process." default:"mem:" placeholder:"URL"`
+	Registry string `help:"Instances and shared configuration: sqlite: is in process, kept in --data." default:"sqlite:" placeholder:"URL"`
+}
+
+// policyFlags shape what is encoded.
+type policyFlags struct {
+	MaxHeight      int    `help:"Tallest rung of the ladder, in lines." default:"2160"`
+	Preset         string `help:"x264 preset." default:"veryfast"`
+	SegmentSeconds int    `help:"Target length of a segment." default:"4"`
+	ChunkSeconds   int    `help:"Target length of a chunk, the unit of work, once the first ones are out." default:"60"`
+}
+
+// limitFlags bound what is taken and kept.
+type limitFlags struct {
+	Slots       int           `help:"Tasks encoded side by side; 0 is one a core." default:"0"`
+	MaxUpload   byteSize      `help:"Largest master." default:"64GiB" placeholder:"SIZE"`
+	FreeFloor   byteSize      `help:"Uploads are refused when they would leave less free space than this." default:"1GiB" placeholder:"SIZE"`
+	CacheBytes  byteSize      `help:"Memory for cached segments at the edge." default:"256MiB" placeholder:"SIZE"`
+	Lease       time.Duration `help:"How long a silent worker keeps its task." default:"15s"`
+	DeleteGrace time.Duration `help:"How long the objects of a deleted asset are kept." default:"24h"`
+	StopWithin  time.Duration `help:"Bound of a graceful stop." default:"20s"`
+}
+
+// secret reads @FILE values and trims them.
+func secret(value string) (string, error) {
+	name, isFile := strings.CutPrefix(value, "@")
+	if !isFile {
+		return value, nil
+	}
+	b, err := os.ReadFile(name)
+	if err != nil {
+		return "", fmt.Errorf("read secret: %w", err)
+	}
+	return strings.TrimSpace(string(b)), nil
+}
