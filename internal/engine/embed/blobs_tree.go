@@ -105,18 +105,20 @@ func (t *tree) remove(key string) error {
 	return nil
 }
 
-// readDir lists a directory of the tree. A missing one has no entries.
+// readDir lists a directory of the tree. A missing one, or an object instead of one, has no entries.
 func (t *tree) readDir(dir string) ([]fs.DirEntry, error) {
 	f, err := t.root.Open(dir)
+	if keyIsMissing(err) {
+		return nil, nil
+	}
 	if err != nil {
-		if keyIsMissing(err) {
-			return nil, nil
-		}
 		return nil, err
 	}
 	entries, err := f.ReadDir(-1)
-	entries = dropHidden(entries)
-	return entries, errors.Join(err, f.Close())
+	if keyIsMissing(err) {
+		err = nil
+	}
+	return dropHidden(entries), errors.Join(err, f.Close())
 }
 
 func dropHidden(entries []fs.DirEntry) []fs.DirEntry {

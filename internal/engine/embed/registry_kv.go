@@ -66,7 +66,7 @@ func putKV(ctx context.Context, tx *sql.Tx, key string, value []byte, version ui
 func (r *Registry) WatchKV(ctx context.Context, key string, f func(weir.KVPair)) error {
 	news, leave := r.news.join(valueNews(key), 1)
 	defer leave()
-	for {
+	for first, seen := true, uint64(0); ; first = false {
 		pair, err := r.KV(ctx, key)
 		if ctx.Err() != nil {
 			return nil
@@ -74,7 +74,10 @@ func (r *Registry) WatchKV(ctx context.Context, key string, f func(weir.KVPair))
 		if err != nil {
 			return err
 		}
-		f(pair)
+		if first || pair.Version != seen { // news may be of what the last look saw already
+			f(pair)
+		}
+		seen = pair.Version
 		select {
 		case <-ctx.Done():
 			return nil
