@@ -23,6 +23,7 @@ import (
 const (
 	tempDir    = ".tmp"     // files being written; emptied when the folder is opened
 	uploadsDir = ".uploads" // multipart uploads under way, one directory each; they survive a restart
+	blobsLock  = ".lock"    // held while the folder is open
 )
 
 // maxSegment is the longest file name that Linux file systems take, so the longest segment of a key here and on MinIO.
@@ -31,14 +32,15 @@ const maxSegment = 255
 // Blobs is [weir.Blobs] on a directory: the object "a/b" is the file a/b. Being a directory it has one restriction that
 // S3 lacks and MinIO shares: a key that continues another after a slash ("a" and "a/b") is a Conflict.
 //
-// A put writes a file under .tmp, syncs it, moves it to its place and syncs the directory. Only one process may have the
-// folder open (see [Folder]). Lock order: keys, then tree.
+// A put writes a file under .tmp, syncs it, moves it to its place and syncs the directory. One process has the directory
+// open at a time, so conditions are checked under locks in memory. Lock order: keys, then tree.
 type Blobs struct {
 	At  func(point string) // if not nil, called at the named points of a put: tests kill the process there
 	Now func() time.Time   // time.Now if nil
 
 	dir  string
 	root *os.Root
+	lock *os.File
 	seed maphash.Seed
 	keys [64]sync.Mutex // by hash of the key: makes a condition and the change it guards one step
 	tree tree
@@ -51,7 +53,8 @@ var (
 	_ weir.FreeSpace  = (*Blobs)(nil)
 )
 
-// OpenBlobs opens the directory, creating it (mode 0700) if need be, and removes what interrupted puts left.
+// OpenBlobs opens the directory, creating it (mode 0700) if need be, and removes what interrupted puts left. A directory
+// that is open already, here or in another process, is a Conflict.
 func OpenBlobs(dir string) (*Blobs, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -65,8 +68,11 @@ func OpenBlobs(dir string) (*Blobs, error) {
 		return nil, fmt.Errorf("open blobs: %w", err)
 	}
 	b := &Blobs{dir: dir, root: root, seed: maphash.MakeSeed(), tree: tree{root: root}}
+	if b.lock, err = acquire(root, blobsLock, "object folder "+dir); err != nil {
+		return nil, errors.Join(err, root.Close())
+	}
 	if err := b.prepare(); err != nil {
-		return nil, errors.Join(fmt.Errorf("open blobs %s: %w", dir, diskError(err)), root.Close())
+		return nil, errors.Join(fmt.Errorf("open blobs %s: %w", dir, diskError(err)), b.Close())
 	}
 	return b, nil
 }
@@ -83,8 +89,8 @@ func (b *Blobs) prepare() error {
 	return errors.Join(syncDir(b.root, "."), syncPath(filepath.Dir(b.dir)))
 }
 
-// Close releases the directory. Readers that Get returned stay usable.
-func (b *Blobs) Close() error { return b.root.Close() }
+// Close gives the directory up. Readers that Get returned stay usable.
+func (b *Blobs) Close() error { return errors.Join(b.root.Close(), b.lock.Close()) }
 
 // Put implements [weir.Blobs]. A full disk is of kind Full, and then, as with every error, nothing is stored.
 func (b *Blobs) Put(ctx context.Context, key string, r io.Reader, opts weir.PutOptions) (weir.ObjectInfo, error) {

@@ -2,7 +2,6 @@ package embed
 
 import (
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,9 +9,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/weirstream/weir"
 )
@@ -42,12 +38,6 @@ var formatSteps = []step{
 	makeRootKey, // 1
 }
 
-// holder is the content of the lock file.
-type holder struct {
-	PID   int       `json:"pid"`
-	Since time.Time `json:"since"`
-}
-
 // OpenFolder creates the folder (mode 0700) if need be, locks it and brings it to the format of this program. It is a
 // Conflict, in a sentence for the person who started the program, when another process has it open or a newer version of
 // the program wrote it.
@@ -72,8 +62,8 @@ func openFolder(dir string, steps []step) (*Folder, error) {
 	return f, nil
 }
 
-func (f *Folder) prepare(steps []step) error {
-	if err := f.acquire(); err != nil {
+func (f *Folder) prepare(steps []step) (err error) {
+	if f.lock, err = acquire(f.root, lockFile, "data folder "+f.Dir); err != nil {
 		return err
 	}
 	if err := syncPath(filepath.Dir(f.Dir)); err != nil {
@@ -90,41 +80,6 @@ func (f *Folder) prepare(steps []step) error {
 	}
 	copy(f.RootKey[:], key)
 	return nil
-}
-
-// acquire takes the lock. The kernel drops it when the process ends, however it ends.
-func (f *Folder) acquire() error {
-	lock, err := f.root.OpenFile(lockFile, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return fmt.Errorf("lock data folder: %w", diskError(err))
-	}
-	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); errors.Is(err, unix.EWOULDBLOCK) {
-		return errors.Join(f.taken(), lock.Close())
-	} else if err != nil {
-		return errors.Join(fmt.Errorf("lock data folder %s: %w", f.Dir, err), lock.Close())
-	}
-	f.lock = lock
-	text, err := json.Marshal(holder{PID: os.Getpid(), Since: time.Now().UTC().Truncate(time.Second)})
-	if err != nil {
-		return fmt.Errorf("lock data folder: %w", err)
-	}
-	if err := lock.Truncate(0); err != nil {
-		return fmt.Errorf("lock data folder: %w", diskError(err))
-	}
-	if _, err := lock.WriteAt(append(text, '\n'), 0); err != nil {
-		return fmt.Errorf("lock data folder: %w", diskError(err))
-	}
-	return nil
-}
-
-// taken is the error that names who has the folder.
-func (f *Folder) taken() error {
-	var h holder
-	text, err := f.root.ReadFile(lockFile)
-	if err != nil || json.Unmarshal(text, &h) != nil {
-		return weir.Errorf(weir.Conflict, "the data folder %s is in use by another process", f.Dir)
-	}
-	return weir.Errorf(weir.Conflict, "the data folder %s is in use by process %d since %s", f.Dir, h.PID, h.Since.Format(time.RFC3339))
 }
 
 // migrate runs the steps the folder has not had, recording each.
