@@ -1,12 +1,16 @@
 package transcode
 
-import weir "github.com/weirstream/weir"
+import (
+	weir "github.com/weirstream/weir"
+	"github.com/weirstream/weir/transcode/ffmpeg"
+)
 
 // Plan is everything a job will do: a pure function of (normalised probe, policy, tool version), stored once in canonical
 // bytes and resumed from there, never recomputed. It holds integers and rationals only.
 type Plan struct {
 	Version int     `json:"version"`
-	Tool    string  `json:"tool"` // the encoder's version; workers with another do not claim its tasks
+	Tool    string  `json:"tool"`   // the encoder's version; workers with another do not claim its tasks
+	Preset  string  `json:"preset"` // x264's
 	Source  Source  `json:"source"`
 	Grid    Grid    `json:"grid"`
 	Video   []Video `json:"video"`  // renditions, best first; empty for audio only
@@ -38,7 +42,8 @@ type VideoSource struct {
 	Frames     int64         `json:"frames"` // grid frames that have a source picture
 	Interlaced bool          `json:"interlaced,omitempty"`
 	Rotation   int           `json:"rotation,omitempty"` // degrees, as ffmpeg will apply it
-	HDR        string        `json:"hdr,omitempty"`
+	HDR        string        `json:"hdr,omitempty"`      // "pq" or "hlg": tone-mapped
+	RGB        bool          `json:"rgb,omitempty"`
 }
 
 // AudioSource is an audio stream of a master that is encoded.
@@ -73,6 +78,8 @@ type Chunk struct {
 	Frames       int64 `json:"frames"`
 	FirstSegment int   `json:"first_segment"` // counted from 0
 	Segments     int   `json:"segments"`
+
+	Seek *ffmpeg.Seek `json:"seek,omitempty"` // where decoding starts; nil is the start of the file
 }
 
 // Spec says what a task of the ledger works on.
@@ -83,4 +90,6 @@ type Spec struct {
 	At    int64         `json:"at,omitempty"`    // TaskStill: grid frame (of the source)
 	Order int           `json:"order"`
 	Total int64         `json:"total"` // units of progress
+
+	Seek *ffmpeg.Seek `json:"seek,omitempty"` // TaskStill: where decoding starts; nil is the start of the file
 }
