@@ -111,7 +111,7 @@ func (b *Blobs) Put(ctx context.Context, key string, r io.Reader, opts weir.PutO
 }
 
 // write makes a synced file under .tmp, filled by fill, with a modification time no other file of this Blobs has.
-func (b *Blobs) write(ctx context.Context, fill func(*os.File) error) (temp string, _ fs.FileInfo, err error) {
+func (b *Blobs) write(ctx context.Context, fill func(*os.File) error) (temp string, info fs.FileInfo, err error) {
 	if err := ctx.Err(); err != nil {
 		return "", nil, err
 	}
@@ -120,24 +120,22 @@ func (b *Blobs) write(ctx context.Context, fill func(*os.File) error) (temp stri
 	if err != nil {
 		return "", nil, diskError(err)
 	}
-	defer func() {
-		err = diskError(errors.Join(err, f.Close()))
-		if err != nil {
-			_ = b.root.Remove(temp) // a leftover is removed at the next open
-		}
-	}()
-	if err := fill(f); err != nil {
-		return "", nil, err
+	err = fill(f)
+	if err == nil {
+		stamp := b.stamp()
+		err = b.root.Chtimes(temp, stamp, stamp)
 	}
-	stamp := b.stamp()
-	if err := b.root.Chtimes(temp, stamp, stamp); err != nil {
-		return "", nil, err
+	if err == nil {
+		err = f.Sync()
 	}
-	if err := f.Sync(); err != nil {
-		return "", nil, err
+	if err == nil {
+		info, err = f.Stat()
 	}
-	info, err := f.Stat()
-	return temp, info, err
+	if err = errors.Join(err, f.Close()); err != nil {
+		_ = b.root.Remove(temp) // what stays is removed at the next open
+		return "", nil, diskError(err)
+	}
+	return temp, info, nil
 }
 
 // commit makes the temporary file the object, if the conditions hold, or removes it.

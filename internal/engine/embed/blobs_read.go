@@ -100,11 +100,11 @@ func checkKey(key string) error {
 func keyError(err error, key string) error {
 	switch {
 	case errors.Is(err, syscall.EISDIR), errors.Is(err, errUnderObject):
-		return weir.Errorf(weir.Conflict, "object %q cannot be: another object's key continues it, or it another's: %w", key, err)
+		return weir.Errorf(weir.Conflict, "object %q cannot be: another object's key continues it, or it another's", key)
 	case errors.Is(err, fs.ErrExist):
 		return weir.Errorf(weir.Precondition, "object %q exists already", key)
 	case keyIsMissing(err):
-		return weir.Errorf(weir.NotFound, "object %q does not exist: %w", key, err)
+		return weir.Errorf(weir.NotFound, "object %q does not exist", key)
 	}
 	return diskError(err)
 }
@@ -113,13 +113,14 @@ func keyIsMissing(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
 }
 
-// diskError gives an error that is about space its kind and leaves others as they are.
+// diskError gives an error that is about space its kind and leaves others as they are. Paths of this machine are in the
+// cause only, since the detail is shown to clients.
 func diskError(err error) error {
 	switch {
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		return weir.Errorf(weir.Full, "the disk is full: %w", err)
+		return &weir.Error{Kind: weir.Full, Detail: "the disk is full", Err: err}
 	case errors.Is(err, syscall.EFBIG):
-		return weir.Errorf(weir.TooLarge, "larger than a file may be here: %w", err)
+		return &weir.Error{Kind: weir.TooLarge, Detail: "larger than a file may be here", Err: err}
 	}
 	return err
 }

@@ -21,7 +21,7 @@ const maxSynced = 10000
 type tree struct {
 	root *os.Root
 
-	prune sync.RWMutex // held for reading while a file is placed: its directories are not removed meanwhile
+	prune sync.RWMutex // held for reading while a file comes or goes: its directories are not removed meanwhile
 
 	mu     sync.Mutex
 	synced map[string]bool // guarded by mu: directories whose entry in their parent is known to be on disk
@@ -86,10 +86,7 @@ func (t *tree) isSynced(dir string) bool {
 
 // remove unlinks key durably, and the directories that this leaves empty.
 func (t *tree) remove(key string) error {
-	if err := t.root.Remove(key); err != nil {
-		return err
-	}
-	if err := syncDir(t.root, path.Dir(key)); err != nil {
+	if err := t.unlink(key); err != nil {
 		return err
 	}
 	t.prune.Lock()
@@ -103,6 +100,15 @@ func (t *tree) remove(key string) error {
 		t.mu.Unlock()
 	}
 	return nil
+}
+
+func (t *tree) unlink(key string) error {
+	t.prune.RLock() // or a neighbour's removal prunes the directory before its sync
+	defer t.prune.RUnlock()
+	if err := t.root.Remove(key); err != nil {
+		return err
+	}
+	return syncDir(t.root, path.Dir(key))
 }
 
 // readDir lists a directory of the tree. A missing one, or an object instead of one, has no entries.

@@ -2,7 +2,7 @@ package embed
 
 import (
 	"bytes"
-	"container/list"
+	linked "container/list" // "list" is taken in this package
 	"context"
 	"fmt"
 	"sync"
@@ -26,8 +26,8 @@ type Cache struct {
 	Now      func() time.Time // time.Now if nil
 
 	mu      sync.Mutex
-	entries map[string]*list.Element // guarded by mu
-	recent  list.List                // guarded by mu: of *cacheEntry, the last used first
+	entries map[string]*linked.Element // guarded by mu
+	recent  linked.List                // guarded by mu: of *cacheEntry, the last used first
 	bytes   int64                    // guarded by mu
 
 	messages fanOut[[]byte]
@@ -82,7 +82,7 @@ func (c *Cache) Set(ctx context.Context, key string, value []byte, ttl time.Dura
 		c.drop(el)
 	}
 	if c.entries == nil {
-		c.entries = map[string]*list.Element{}
+		c.entries = map[string]*linked.Element{}
 	}
 	c.entries[key] = c.recent.PushFront(e)
 	c.bytes += e.cost()
@@ -138,7 +138,7 @@ func (c *Cache) Subscribe(ctx context.Context, channel string, ready chan<- stru
 }
 
 // drop removes an entry. The caller holds mu.
-func (c *Cache) drop(el *list.Element) {
+func (c *Cache) drop(el *linked.Element) {
 	e := c.recent.Remove(el).(*cacheEntry)
 	delete(c.entries, e.key)
 	c.bytes -= e.cost()

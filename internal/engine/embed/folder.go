@@ -30,7 +30,7 @@ type Folder struct {
 }
 
 // step makes the next version of the format out of the one before. It may be run again after a crash in its middle.
-type step func(*os.Root) error
+type step = func(*os.Root) error
 
 // formatSteps are the steps from no folder (version 0) on; the format this program writes is their number. Tables of
 // stores are not part of it: they have migrations of their own.

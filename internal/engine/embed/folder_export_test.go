@@ -1,0 +1,4 @@
+package embed
+
+// OpenFolderWith opens a folder as a program with other format steps would.
+var OpenFolderWith = openFolder

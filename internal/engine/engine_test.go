@@ -1,0 +1,124 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/weirstream/weir"
+	"github.com/weirstream/weir/control/catalog"
+	"github.com/weirstream/weir/internal/engine"
+)
+
+// The zero value with a data folder is the laptop: every port works, and a fact put with a title reaches the bus.
+func TestOpenTheLaptop(t *testing.T) {
+	e := open(t, engine.Config{Data: filepath.Join(t.TempDir(), "data")})
+	ctx, stop := context.WithCancel(t.Context())
+	ran := make(chan error, 1)
+	go func() { ran <- e.Run(ctx) }()
+
+	if _, err := e.Blobs.Put(ctx, "masters/m", strings.NewReader("bytes"), weir.PutOptions{}); err != nil {
+		t.Error(err)
+	}
+	if err := e.Cache.Set(ctx, "k", []byte("v"), time.Minute); err != nil {
+		t.Error(err)
+	}
+	if _, err := e.Registry.PutKV(ctx, "k", []byte("v"), 0); err != nil {
+		t.Error(err)
+	}
+	now := time.Now()
+	fact, err := weir.NewFact(now, weir.FactTitleCreated, "catalog", weir.DefaultOrganisation, "t1", 1, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	title := catalog.Title{ID: "t1", Organisation: weir.DefaultOrganisation, Name: "A title", Created: now}
+	if err := e.Catalog.Save(ctx, title, fact); err != nil {
+		t.Fatal(err)
+	}
+	if got := firstFact(t, e.Bus); got.Key != "t1" || !strings.Contains(string(got.Value), fact.ID) {
+		t.Errorf("on the bus is %+v, want the fact %s", got, fact.ID)
+	}
+	stop()
+	if err := <-ran; err != nil {
+		t.Errorf("Run = %v when its context ended, want nil", err)
+	}
+}
+
+// firstFact waits for the first message of the facts' topic.
+func firstFact(t *testing.T, b weir.Bus) weir.Message {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	var got weir.Message
+	err := b.Consume(ctx, weir.TopicFacts, "test", func(_ context.Context, m weir.Message) error {
+		got = m
+		cancel()
+		return nil
+	})
+	if err != nil && !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	return got
+}
+
+func TestOpenIsDurableAndExclusive(t *testing.T) {
+	c := engine.Config{Data: t.TempDir(), Blobs: "dir:" + filepath.Join(t.TempDir(), "elsewhere")}
+	first, err := engine.Open(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := first.Folder.RootKey
+	if _, err := first.Blobs.Put(t.Context(), "k", strings.NewReader("v"), weir.PutOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := engine.Open(t.Context(), c); weir.KindOf(err) != weir.Conflict || !strings.Contains(weir.Detail(err), "is in use by process") {
+		t.Errorf("a second Open = %v", err)
+	}
+	other := engine.Config{Data: t.TempDir(), Blobs: c.Blobs} // shares the objects only
+	if _, err := engine.Open(t.Context(), other); weir.KindOf(err) != weir.Conflict {
+		t.Errorf("Open of the same objects = %v", err)
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	second := open(t, c)
+	if _, err := second.Blobs.Stat(t.Context(), "k"); err != nil || second.Folder.RootKey != key {
+		t.Errorf("after Close and Open: Stat = %v, the same root key: %v", err, second.Folder.RootKey == key)
+	}
+}
+
+func TestOpenNamesWhatIsPossible(t *testing.T) {
+	f := func(c engine.Config, sentence string) {
+		t.Helper()
+		c.Data = t.TempDir()
+		_, err := engine.Open(t.Context(), c)
+		if weir.KindOf(err) != weir.Invalid || weir.Detail(err) != sentence {
+			t.Errorf("Open = %v (%v), want %q", err, weir.KindOf(err), sentence)
+		}
+		c = engine.Config{Data: c.Data}
+		open(t, c) // nothing is held
+	}
+	f(engine.Config{Blobs: "s3://bucket"}, `"s3://bucket" is no engine for blobs; possible: dir: (a folder in the data folder), dir:/path`)
+	f(engine.Config{Blobs: "blobs"}, `"blobs" is no engine for blobs; possible: dir: (a folder in the data folder), dir:/path`)
+	f(engine.Config{Stores: "postgres://db"}, `"postgres://db" is no engine for stores; possible: sqlite: (a file in the data folder)`)
+	f(engine.Config{Bus: "kafka://k"}, `"kafka://k" is no engine for bus; possible: sqlite: (a file in the data folder)`)
+	f(engine.Config{Cache: "redis://r"}, `"redis://r" is no engine for cache; possible: mem: (in process)`)
+	f(engine.Config{Registry: "consul://c"}, `"consul://c" is no engine for registry; possible: sqlite: (in process, its values in the data folder)`)
+}
+
+func open(t *testing.T, c engine.Config) *engine.Engines {
+	t.Helper()
+	e, err := engine.Open(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return e
+}
