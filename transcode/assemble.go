@@ -157,16 +157,15 @@ func tracksOf(plan Plan) []weir.Track {
 	return tracks
 }
 
-// videoCap is the most bits per second that a segment can have: the encoder's rate, plus one full buffer within the
-// shortest segment there is, plus 2 % for boxes.
+// videoCap is the most bits per second that the encoder can make of any stretch a peak is measured on, which is half the
+// target duration or the whole of a shorter clip: its rate, and one full buffer.
 func videoCap(r weir.Rung, g Grid) int64 {
-	shortest := max(1, min(g.SegmentFrames, g.Frames-g.SegmentStart(g.Segments()-1)))
-	burst := int64(r.BufferSize) * g.Rate.Num / (shortest * g.Rate.Den)
-	return (int64(r.MaxRate) + burst) * 102 / 100
+	d, size := g.Duration(), int64(r.BufferSize)
+	return int64(r.MaxRate) + max(2*size/int64(g.TargetDuration()), size*d.Den/d.Num)
 }
 
-// audioCap adds an eighth for the encoder's bit reservoir, and the boxes of 47 packets a second.
-func audioCap(r weir.Rung) int64 { return int64(r.MaxRate)*9/8 + 4000 }
+// audioCap adds an eighth for the encoder's bit reservoir.
+func audioCap(r weir.Rung) int64 { return int64(r.MaxRate) * 9 / 8 }
 
 // describe completes t with what was read from the bitstream of its first chunk, and lists the pages.
 func describe(t weir.Track, list []Output) weir.Track {

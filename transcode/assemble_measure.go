@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	weir "github.com/weirstream/weir"
+	"github.com/weirstream/weir/manifests"
 )
 
 // measure sets the bandwidths of every track from its pages, which it also checks against what the head lists.
@@ -21,7 +22,7 @@ func measure(h *weir.Head, page func(key string) (weir.Page, error)) error {
 			}
 			segments = append(segments, p.Segments...)
 		}
-		_ = segments
+		t.Peak, t.Average = manifests.Measure(segments, t.Timescale, h.TargetDuration)
 	}
 	return nil
 }

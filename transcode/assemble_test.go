@@ -144,11 +144,11 @@ func TestAssembleDescribesTracks(t *testing.T) {
 	a := h.Tracks[2]
 	a.Pages = nil
 	want := weir.Track{Rendition: "stereo", Kind: weir.Audio, Name: "stereo", Codec: "mp4a.40.2", Timescale: 48000, EditOffset: 1024,
-		Language: "en", Default: true, SampleRate: 48000, Channels: 2, Cap: 148_000, Peak: 16_000, Average: 16_000}
+		Language: "en", Default: true, SampleRate: 48000, Channels: 2, Cap: 144_000, Peak: 16_000, Average: 16_000}
 	if diff := cmp.Diff(want, a); diff != "" {
 		t.Errorf("audio track (-want +got):\n%s", diff)
 	}
-	if v := h.Tracks[0]; v.Timescale != 90000 || v.FrameRate != plan.Grid.Rate || v.Cap != 4_590_000 || v.Peak != 100_000 || v.Average != 100_000 {
+	if v := h.Tracks[0]; v.Timescale != 90000 || v.FrameRate != plan.Grid.Rate || v.Cap != 6_000_000 || v.Peak != 100_000 || v.Average != 100_000 {
 		t.Errorf("video track %+v", v)
 	}
 	b, err := weir.EncodeHead(h)

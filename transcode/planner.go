@@ -5,6 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"path"
+	"strconv"
+	"strings"
 	"time"
 
 	weir "github.com/weirstream/weir"
@@ -70,17 +73,18 @@ func (p *Planner) drop(ctx context.Context, a weir.Asset) error {
 // Bury makes every head of an asset a tombstone, which is never overwritten, and puts one in the place of the first
 // revision if that has no head, so that a late assembler cannot publish. It returns when no head lists anything.
 func Bury(ctx context.Context, blobs weir.Blobs, organisation, asset string) error {
-	revisions := []string{weir.HeadKey(organisation, asset, FirstRevision)}
-	list, err := blobs.List(ctx, weir.AssetPrefix(organisation, asset)+"heads/", revisions[0], 1000)
+	first := weir.HeadKey(organisation, asset, FirstRevision)
+	list, err := blobs.List(ctx, path.Dir(first)+"/", first, 1000) // nothing sorts before the first
 	if err != nil {
 		return fmt.Errorf("list heads of asset %s: %w", asset, err)
 	}
-	for _, o := range list {
-		revisions = append(revisions, o.Key)
-	}
-	for _, key := range revisions {
-		_, err := editHead(ctx, blobs, key, func(stored []byte) (*weir.Head, error) {
-			return tombstone(organisation, asset, stored), nil
+	for _, o := range append([]weir.ObjectInfo{{Key: first}}, list...) {
+		revision, err := strconv.Atoi(strings.TrimSuffix(path.Base(o.Key), ".json"))
+		if err != nil {
+			continue // not a head
+		}
+		_, err = editHead(ctx, blobs, o.Key, func(stored []byte) (*weir.Head, error) {
+			return tombstone(organisation, asset, revision, stored), nil
 		})
 		if err != nil {
 			return fmt.Errorf("bury asset %s: %w", asset, err)
@@ -91,14 +95,11 @@ func Bury(ctx context.Context, blobs weir.Blobs, organisation, asset string) err
 
 // tombstone is the deleted head that takes the place of the stored one, or nil if that is one. A damaged head is buried
 // like any other.
-func tombstone(organisation, asset string, stored []byte) *weir.Head {
-	h := weir.Head{Version: weir.HeadVersion, Organisation: organisation, Asset: asset, Revision: FirstRevision,
-		State: weir.Deleted, FirstSegment: 1, Periods: []weir.Period{}, Tracks: []weir.Track{}}
-	if prev, err := weir.ParseHead(stored); err == nil {
-		if prev.State == weir.Deleted {
-			return nil
-		}
-		h.Revision, h.Anchor = prev.Revision, prev.Anchor
+func tombstone(organisation, asset string, revision int, stored []byte) *weir.Head {
+	prev, err := weir.ParseHead(stored)
+	if err == nil && prev.State == weir.Deleted {
+		return nil
 	}
-	return &h
+	return &weir.Head{Version: weir.HeadVersion, Organisation: organisation, Asset: asset, Revision: revision,
+		State: weir.Deleted, FirstSegment: 1, Periods: []weir.Period{}, Tracks: []weir.Track{}}
 }

@@ -1,0 +1,100 @@
+package transcode
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	weir "github.com/weirstream/weir"
+	"github.com/weirstream/weir/transcode/ffmpeg"
+	"github.com/weirstream/weir/transcode/probe"
+	"github.com/weirstream/weir/transcode/sandbox"
+)
+
+// plan probes the master and stores the plan with its tasks.
+func (a *attempt) plan(ctx context.Context, master string) error {
+	facts, err := probe.Probe(ctx, a.Runner, master, a.dir)
+	if err != nil {
+		return fmt.Errorf("probe: %w", err)
+	}
+	p, err := MakePlan(a.claim.Job.Master.SHA256, facts, a.Policy, a.Tool)
+	if err != nil {
+		return err
+	}
+	reach(a.At, "worker.before-planned")
+	if err := a.Claims.Planned(ctx, a.claim, p.Encode(), p.LedgerTasks(a.claim.Job.ID)); err != nil {
+		return lost(fmt.Errorf("store the plan: %w", err))
+	}
+	reach(a.At, "worker.planned")
+	a.log.Info("planned", "plan", p.String())
+	if a.Planned != nil {
+		a.Planned(ctx)
+	}
+	return nil
+}
+
+// still takes the poster. A picture that cannot be taken is no reason to fail an asset: the record then names none.
+func (a *attempt) still(ctx context.Context, master string, plan Plan, spec Spec) error {
+	const file = "still.jpg"
+	args, width, height := plan.StillArgs(master, spec, file)
+	err := ffmpeg.Run(ctx, a.Runner, ffmpeg.Job{Args: args, Dir: a.dir, Input: master, Limits: limits(60, 0)})
+	var exit *sandbox.ExitError
+	if errors.As(err, &exit) && !noRoom(err) {
+		a.log.Warn("no poster", "error", err)
+		return a.record(ctx, 0, Result{}, true)
+	}
+	if err != nil {
+		return fmt.Errorf("take a still: %w", err)
+	}
+	b, err := os.ReadFile(filepath.Join(a.dir, file))
+	if err != nil {
+		return fmt.Errorf("read the still: %w", err)
+	}
+	key := weir.StillKey(a.claim.Job.Organisation, a.claim.Job.Asset, hexSHA256(b))
+	if err := a.putBytes(ctx, key, b); err != nil {
+		return err
+	}
+	reach(a.At, "worker.still-put")
+	return a.record(ctx, 0, Result{Still: &weir.Still{Key: key, Length: int64(len(b)), Width: width, Height: height}}, true)
+}
+
+// stream runs ffmpeg and gives pack what it writes on stdout, while it does.
+func (a *attempt) stream(ctx context.Context, j ffmpeg.Job, pack func(io.Reader) error) error {
+	r, w := io.Pipe()
+	packed := make(chan error, 1)
+	go func() {
+		err := pack(r)
+		if err == nil {
+			_, err = io.Copy(io.Discard, r) // what follows the last packet
+		}
+		r.CloseWithError(err) // ends the tool, too
+		packed <- err
+	}()
+	j.Stdout = w
+	err := ffmpeg.Run(ctx, a.Runner, j)
+	w.CloseWithError(err)
+	if perr := <-packed; perr != nil {
+		return perr // which is err, if that was first
+	}
+	return err
+}
+
+// limits bound a run of ffmpeg over so many seconds of the master that writes files of up to so many bits a second. They
+// are far above what an honest file needs.
+func limits(seconds float64, rate int) sandbox.Limits {
+	work := time.Duration(seconds * float64(time.Second))
+	return sandbox.Limits{CPU: 10*time.Minute + 60*work, Wall: 30*time.Minute + 240*work,
+		FileSize: 64<<20 + int64(seconds*float64(rate)/8*4)}
+}
+
+// noRoom says whether err is for want of disk space.
+func noRoom(err error) bool {
+	var exit *sandbox.ExitError
+	return errors.Is(err, syscall.ENOSPC) || errors.As(err, &exit) && strings.Contains(exit.Stderr, "No space left on device")
+}
