@@ -1,0 +1,135 @@
+package edge
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"runtime/debug"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	weir "github.com/weirstream/weir"
+	"github.com/weirstream/weir/edge/cache"
+	"github.com/weirstream/weir/edge/origin"
+)
+
+// handler answers requests. It is made by Server.Serve and lives as long as that call.
+type handler struct {
+	config  Config
+	ctx     context.Context // ends when the server has drained
+	now     func() time.Time
+	log     *slog.Logger
+	origin  *origin.Origin
+	cache   *cache.Memory
+	shelf   *shelf
+	tickets *tickets
+	metrics *metrics
+}
+
+// handle answers one request. It is the fasthttp handler.
+func (h *handler) handle(ctx *fasthttp.RequestCtx) {
+	var t target
+	defer h.finish(ctx, &t)
+	setCommon(ctx)
+	switch {
+	case ctx.IsOptions():
+		preflight(ctx)
+		return
+	case !ctx.IsGet() && !ctx.IsHead():
+		p := problem{Status: fasthttp.StatusMethodNotAllowed, Detail: "media can only be read: use GET or HEAD"}
+		p.named("method-not-allowed").write(ctx)
+		return
+	}
+	if err := h.answer(ctx, &t); err != nil {
+		p := problemOf(err)
+		if p.Status == fasthttp.StatusInternalServerError {
+			h.log.Error("request failed", "path", string(t.path), "error", err)
+		}
+		p.write(ctx)
+	}
+}
+
+// finish contains a panic, counts and logs. t is what was understood of the request.
+func (h *handler) finish(ctx *fasthttp.RequestCtx, t *target) {
+	if p := recover(); p != nil {
+		h.metrics.panics.Inc()
+		h.log.Error("request panicked", "path", string(t.path), "panic", p, "stack", string(debug.Stack()))
+		ctx.Response.Reset()
+		setCommon(ctx)
+		problemOf(weir.Errorf(weir.Internal, "panic")).write(ctx)
+	}
+	status := ctx.Response.StatusCode()
+	h.metrics.answered(t.what, status)
+	if !ctx.Response.IsBodyStream() && !ctx.IsHead() {
+		h.metrics.bytes[t.what].Add(float64(len(ctx.Response.Body())))
+	}
+	if h.log.Enabled(h.ctx, slog.LevelDebug) {
+		h.log.Debug("request", "method", string(ctx.Method()), "path", string(t.path), "status", status,
+			"ticket", weir.RedactTicket(string(t.ticket)), "client", ctx.RemoteIP().String(), "took", time.Since(ctx.Time()))
+	}
+}
+
+// answer is the path of a GET or HEAD through the edge.
+func (h *handler) answer(ctx *fasthttp.RequestCtx, t *target) error {
+	var err error
+	if *t, err = parseTarget(ctx.Request.Header.RequestURI()); err != nil {
+		return err
+	}
+	if t.what == livez {
+		ctx.Response.Header.Set("Cache-Control", "no-store")
+		ctx.SetContentType("text/plain; charset=utf-8")
+		ctx.SetBodyString("ok\n")
+		return nil
+	}
+	h.findTicket(ctx, t)
+	now := h.now()
+	ticket, err := h.tickets.verify(t.ticket, now)
+	if err != nil {
+		return err
+	}
+	if !allows(ticket, t.path) {
+		return weir.Errorf(weir.Forbidden, "the ticket is for something else")
+	}
+	rep, err := h.resolve(ctx, ticket.Organisation, t, now)
+	if err != nil {
+		return err
+	}
+	return h.reply(ctx, &rep)
+}
+
+// findTicket looks where a ticket may be besides the path, which wins: bearer token, query, cookie.
+func (h *handler) findTicket(ctx *fasthttp.RequestCtx, t *target) {
+	if t.ticketInPath {
+		return
+	}
+	const bearer = "bearer "
+	if field := ctx.Request.Header.Peek("Authorization"); len(field) > len(bearer) && bytes.EqualFold(field[:len(bearer)], []byte(bearer)) {
+		t.ticket = bytes.TrimSpace(field[len(bearer):])
+		return
+	}
+	if len(t.ticket) == 0 {
+		t.ticket = ctx.Request.Header.Cookie("weir-ticket")
+	}
+}
+
+// resolve finds what the path means now. What a growing revision does not list yet is looked for in its newest state.
+func (h *handler) resolve(ctx *fasthttp.RequestCtx, organisation string, t *target, now time.Time) (representation, error) {
+	gzip := acceptsGzip(ctx.Request.Header.Peek("Accept-Encoding"))
+	r, err := h.find(organisation, t, false)
+	if err != nil {
+		return representation{}, err
+	}
+	rep, err := r.represent(t, gzip, now)
+	if err == nil || r.head.State != weir.Growing || weir.KindOf(err) != weir.NotFound {
+		return rep, err
+	}
+	if r, err = h.find(organisation, t, true); err != nil {
+		return representation{}, err
+	}
+	return r.represent(t, gzip, now)
+}
+
+func (h *handler) find(organisation string, t *target, latest bool) (*revision, error) {
+	return h.shelf.find(h.ctx, organisation, t.asset, t.revision, h.now, latest)
+}

@@ -1,0 +1,181 @@
+package edge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/valyala/fasthttp"
+
+	weir "github.com/weirstream/weir"
+	"github.com/weirstream/weir/edge/cache"
+	"github.com/weirstream/weir/edge/origin"
+)
+
+// Config is the edge's limits. The zero value of each field stands for the default named beside it.
+type Config struct {
+	CacheBytes   int64         // memory for segments; 256 MiB, at least 80 MiB so that the largest segment fits
+	IndexBytes   int64         // memory for heads, pages and manifests, about; 64 MiB
+	Connections  int           // clients at once, more are refused; 16384
+	HeaderBytes  int           // of one request, at most; 16 KiB
+	ReadTimeout  time.Duration // for a request's header; 10 s
+	WriteTimeout time.Duration // for an answer to be taken by the client, or each segment of a whole track; 60 s
+	IdleTimeout  time.Duration // between requests of a connection; 75 s
+	FillTimeout  time.Duration // for bytes to come from the object store; 15 s
+	DrainTimeout time.Duration // for requests under way when Serve is told to end; 10 s
+}
+
+// minCacheBytes holds the largest segment and its bookkeeping.
+const minCacheBytes = weir.MaxSegmentBytes + 16<<20
+
+func (c Config) withDefaults() Config {
+	c.CacheBytes = max(or(c.CacheBytes, 256<<20), minCacheBytes)
+	c.IndexBytes = or(c.IndexBytes, 64<<20)
+	c.Connections = or(c.Connections, 16384)
+	c.HeaderBytes = or(c.HeaderBytes, 16<<10)
+	c.ReadTimeout = or(c.ReadTimeout, 10*time.Second)
+	c.WriteTimeout = or(c.WriteTimeout, time.Minute)
+	c.IdleTimeout = or(c.IdleTimeout, 75*time.Second)
+	c.FillTimeout = or(c.FillTimeout, 15*time.Second)
+	c.DrainTimeout = or(c.DrainTimeout, 10*time.Second)
+	return c
+}
+
+func or[T int | int64 | time.Duration](v, otherwise T) T {
+	if v > 0 {
+		return v
+	}
+	return otherwise
+}
+
+// Server is an edge: the media listener. Set its fields, then call Serve once.
+type Server struct {
+	Config
+	Blobs      weir.Blobs
+	Keys       func(kid string) (weir.TicketKey, bool) // the keys whose tickets are taken; called at any time
+	Registerer prometheus.Registerer                   // nil: metrics are kept but nobody sees them
+	Log        *slog.Logger                            // nil: silence
+	Now        func() time.Time                        // nil: time.Now
+
+	serving atomic.Bool
+	open    openConns
+}
+
+// Serve answers on ln until ctx ends, then lets the requests under way finish within DrainTimeout, closes what is left,
+// and returns nil. It closes ln. Any other end is an error.
+func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
+	h := s.newHandler()
+	var cancel context.CancelFunc
+	h.ctx, cancel = context.WithCancel(context.WithoutCancel(ctx))
+	h.shelf.ctx = h.ctx
+	defer h.shelf.reads.Wait()
+	defer h.cache.Close()
+	defer cancel()
+	if s.Registerer != nil {
+		if err := h.metrics.register(s.Registerer, h.cache, h.origin, s.open.count); err != nil {
+			return errors.Join(fmt.Errorf("register metrics: %w", err), ln.Close())
+		}
+	}
+	server := s.fasthttpServer(h)
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(ln) }()
+	s.serving.Store(true)
+	defer s.serving.Store(false)
+	select {
+	case err := <-ended:
+		return fmt.Errorf("serve media: %w", err)
+	case <-ctx.Done():
+	}
+	s.serving.Store(false)
+	return s.drain(server, cancel, ended)
+}
+
+// drain ends server within the bound: first politely, then by ending fills and closing connections.
+func (s *Server) drain(server *fasthttp.Server, cancel context.CancelFunc, ended <-chan error) error {
+	timeout := s.withDefaults().DrainTimeout
+	polite, done := context.WithTimeout(context.Background(), timeout)
+	defer done()
+	if err := server.ShutdownWithContext(polite); err != nil {
+		cancel()
+		select {
+		case <-s.open.closeAll():
+		case <-time.After(timeout):
+			return fmt.Errorf("drain media: %w", err)
+		}
+	}
+	if err := <-ended; err != nil {
+		return fmt.Errorf("serve media: %w", err)
+	}
+	return nil
+}
+
+// Ready is nil while the server takes requests: what /readyz of the admin listener tells. Otherwise it is Unavailable.
+func (s *Server) Ready() error {
+	if !s.serving.Load() {
+		return weir.Errorf(weir.Unavailable, "the edge is not serving")
+	}
+	return nil
+}
+
+func (s *Server) newHandler() *handler {
+	h := &handler{config: s.withDefaults(), now: s.Now, log: s.Log, origin: &origin.Origin{Blobs: s.Blobs},
+		tickets: &tickets{keys: s.Keys}, metrics: newMetrics()}
+	if h.now == nil {
+		h.now = time.Now
+	}
+	if h.log == nil {
+		h.log = slog.New(slog.DiscardHandler)
+	}
+	h.cache = cache.New(cache.Config{Budget: h.config.CacheBytes, FillTimeout: h.config.FillTimeout, Filled: h.metrics.filled})
+	h.shelf = &shelf{limit: h.config.IndexBytes, log: h.log, slots: map[revisionKey]*slot{}, read: h.readRevision}
+	return h
+}
+
+// readRevision is the shelf's reader, counted.
+func (h *handler) readRevision(ctx context.Context, key revisionKey, old *revision) (*revision, error) {
+	r, changed, err := readRevision(ctx, h.origin, key, old)
+	switch {
+	case weir.KindOf(err) == weir.NotFound && err != nil:
+		h.metrics.heads[headMissing].Inc()
+	case err != nil:
+		h.metrics.heads[headFailed].Inc()
+	case changed:
+		h.metrics.heads[headChanged].Inc()
+	default:
+		h.metrics.heads[headSame].Inc()
+	}
+	return r, err
+}
+
+func (s *Server) fasthttpServer(h *handler) *fasthttp.Server {
+	return &fasthttp.Server{
+		Handler:                      h.handle,
+		ErrorHandler:                 h.protocolError,
+		ConnState:                    s.open.changed,
+		Logger:                       quiet{h.log},
+		SecureErrorLogMessage:        true,
+		Concurrency:                  h.config.Connections,
+		ReadBufferSize:               h.config.HeaderBytes,
+		ReadTimeout:                  h.config.ReadTimeout,
+		WriteTimeout:                 h.config.WriteTimeout,
+		IdleTimeout:                  h.config.IdleTimeout,
+		TCPKeepalive:                 true,
+		CloseOnShutdown:              true,
+		NoDefaultServerHeader:        true,
+		NoDefaultContentType:         true,
+		DisablePreParseMultipartForm: true,
+		StreamRequestBody:            true, // answer from the header; bodies are not read
+	}
+}
+
+// quiet is fasthttp's logger. Its messages may quote requests, and so tickets: only their formats, which are constants,
+// are kept.
+type quiet struct{ log *slog.Logger }
+
+// Printf logs the format without its arguments.
+func (q quiet) Printf(format string, _ ...any) { q.log.Debug("connection ended", "reason", format) }
