@@ -80,27 +80,28 @@ func (a *Assembler) decide(ctx context.Context, plan Plan, job weir.Job, records
 	return Assemble(plan, job, records, page, prev, a.Now())
 }
 
-// tell notes in the ledger how far the head is, with the facts that follow from it.
+// tell notes in the ledger how far the head is, with the facts that follow from it. A fact's revision is the number of
+// records it was made of, and one more for the last.
 func (a *Assembler) tell(ctx context.Context, job weir.Job, records int, made Assembly) error {
 	var facts []weir.Fact
-	add := func(kind string, revision int64) error {
+	add := func(kind string, revision int) error {
 		h := made.Head
 		h.Tracks = nil
 		for _, t := range made.Head.Tracks {
 			t.Pages = nil
 			h.Tracks = append(h.Tracks, t)
 		}
-		f, err := weir.NewFact(a.Now(), kind, "transcode", job.Organisation, job.Asset, revision, h)
+		f, err := weir.NewFact(a.Now(), kind, "transcode", job.Organisation, job.Asset, int64(revision), h)
 		facts = append(facts, f)
 		return err
 	}
 	if made.Playable && !a.announced[job.ID] {
-		if err := add(weir.FactAssetPlayable, 1); err != nil {
+		if err := add(weir.FactAssetPlayable, records); err != nil {
 			return err
 		}
 	}
 	if made.Complete {
-		if err := add(weir.FactAssetComplete, 2); err != nil {
+		if err := add(weir.FactAssetComplete, records+1); err != nil {
 			return err
 		}
 	}
@@ -118,7 +119,7 @@ func (a *Assembler) note(job string, made Assembly) {
 	case made.Complete:
 		delete(a.announced, job)
 	case made.Playable:
-		if a.announced == nil {
+		if a.announced == nil || len(a.announced) > 10*assembleBatch { // jobs that failed stay in it
 			a.announced = map[string]bool{}
 		}
 		a.announced[job] = true

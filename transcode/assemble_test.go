@@ -3,6 +3,7 @@ package transcode_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,8 +21,11 @@ var (
 // testPlan has 10 segments in chunks of 1, 2, 4 and 3, two video renditions, one audio track and a still: tasks 1 to 4
 // are video, 5 is audio, 6 the still.
 func testPlan() transcode.Plan {
-	p := transcode.Plan{Version: 1, Tool: "tool",
-		Grid: transcode.Grid{Rate: weir.Rational{Num: 25, Den: 1}, Frames: 1000, SegmentFrames: 100},
+	rate := weir.Rational{Num: 25, Den: 1}
+	p := transcode.Plan{Version: 1, Tool: "tool", Preset: "veryfast",
+		Source: transcode.Source{SHA256: strings.Repeat("5a", 32), Demuxer: "mov", OriginDen: 1,
+			Video: &transcode.VideoSource{Width: 1280, Height: 720, Rate: rate, Frames: 1000}, Audio: []transcode.AudioSource{{Index: 1}}},
+		Grid: transcode.Grid{Rate: rate, Frames: 1000, SegmentFrames: 100},
 		Video: []transcode.Video{
 			{ID: "high", Rung: weir.Rung{Name: "720p", Codec: "h264", Width: 1280, Height: 720, MaxRate: 3_000_000, BufferSize: 6_000_000}},
 			{ID: "low", Rung: weir.Rung{Name: "360p", Codec: "h264", Width: 640, Height: 360, MaxRate: 800_000, BufferSize: 1_600_000}}},

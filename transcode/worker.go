@@ -31,7 +31,6 @@ type Worker struct {
 	Lease       time.Duration // how long a claim lasts without a heartbeat, which comes three times as often; 0 is 30 s
 	Poll        time.Duration // how often it looks for work unwoken; 0 is 5 s
 	MaxAttempts int           // of a task before its job fails; 0 is 3
-	RetryDelay  time.Duration // before a failed attempt is given back, doubled with each; 0 is 1 s
 
 	Wake     <-chan struct{}       // a value says that there may be work; nil is never
 	Planned  func(context.Context) // called after the ledger took a plan with its tasks; nil does nothing
@@ -130,9 +129,6 @@ func (w *Worker) settle(held context.Context, a *attempt, err error) {
 		return
 	}
 	final := weir.KindOf(err) == weir.Unprocessable
-	if !final && held.Err() == nil {
-		a.pause(held)
-	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(held), settleTimeout)
 	defer cancel()
 	var told error

@@ -88,17 +88,6 @@ func (a *attempt) beat(ctx context.Context, lose context.CancelCauseFunc) {
 	}
 }
 
-// pause waits before the next try: a full disk or a store that is away deserves a moment.
-func (a *attempt) pause(ctx context.Context) {
-	delay := orDefault(a.RetryDelay, time.Second) << min(a.claim.Task.Attempt, 6) / 2
-	t := time.NewTimer(delay)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
-	}
-}
-
 // record makes objects count. After it, they do.
 func (a *attempt) record(ctx context.Context, seq int, r Result, final bool) error {
 	body, err := r.Encode()
