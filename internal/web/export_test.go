@@ -1,0 +1,4 @@
+package web
+
+// UnmarshalStrict is how bodies are read.
+var UnmarshalStrict = unmarshalStrict
