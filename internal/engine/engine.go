@@ -33,6 +33,7 @@ type Engines struct {
 	Cache    weir.Cache
 	Bus      weir.Bus
 	Registry weir.Registry
+	Ledger   *embed.Ledger
 	Ingest   *embed.Ingest
 	Catalog  *embed.Catalog
 
@@ -84,6 +85,7 @@ func (e *Engines) openStores(ctx context.Context, c Config) (*embed.DB, error) {
 			return nil, err
 		}
 		e.closes = append(e.closes, db.Close)
+		e.Ledger = &embed.Ledger{DB: db, At: c.At}
 		e.Ingest = &embed.Ingest{DB: db}
 		e.Catalog = &embed.Catalog{DB: db}
 		return db, nil

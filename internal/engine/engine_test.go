@@ -30,6 +30,9 @@ func TestOpenTheLaptop(t *testing.T) {
 		t.Error(err)
 	}
 	now := time.Now()
+	if n, err := e.Ledger.Claimable(ctx, now); err != nil || n != 0 {
+		t.Errorf("Claimable = %d, %v", n, err)
+	}
 	fact, err := weir.NewFact(now, weir.FactTitleCreated, "catalog", weir.DefaultOrganisation, "t1", 1, nil)
 	if err != nil {
 		t.Fatal(err)

@@ -40,6 +40,7 @@ func TestBlobsOnAFullDisk(t *testing.T) {
 		}
 		return
 	}
+	t.Error("no child could be started")
 }
 
 func childFillsDisk(t *testing.T, dir string) {

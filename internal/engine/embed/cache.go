@@ -28,7 +28,7 @@ type Cache struct {
 	mu      sync.Mutex
 	entries map[string]*linked.Element // guarded by mu
 	recent  linked.List                // guarded by mu: of *cacheEntry, the last used first
-	bytes   int64                    // guarded by mu
+	bytes   int64                      // guarded by mu
 
 	messages fanOut[[]byte]
 }
