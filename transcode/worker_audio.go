@@ -117,7 +117,11 @@ func (w *audioWriter) flush() error {
 	}
 	out.Codec, out.EditOffset = w.info.Codec, w.info.EditOffset
 	out.SampleRate, out.Channels = int(w.info.SampleRate), int(w.info.Channels)
-	return w.record(w.ctx, w.number, Result{Outputs: []Output{out}}, len(w.chunks) == 1)
+	if err := w.record(w.ctx, w.number, Result{Outputs: []Output{out}}, len(w.chunks) == 1); err != nil {
+		return err
+	}
+	reach(w.At, "worker.audio-recorded")
+	return nil
 }
 
 // compare checks a repeated chunk against what counts already. Other segments than those listed could not be joined;

@@ -55,6 +55,7 @@ func newHouse(t testing.TB) *house {
 
 func (h *house) now() time.Time { return time.Now().Add(time.Duration(h.moved.Load())) }
 
+// move puts the clock ahead, past leases and rests.
 func (h *house) move(d time.Duration) { h.moved.Add(int64(d)) }
 
 // say puts a fact about an asset on the bus.
