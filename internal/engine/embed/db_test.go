@@ -157,6 +157,24 @@ func TestDBErrorKinds(t *testing.T) {
 	}
 }
 
+// TestDBBusy: a lock that another program holds for too long is Unavailable.
+func TestDBBusy(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.db")
+	db := openItems(t, path, schemas(1))
+	other, err := sql.Open("sqlite", path+"?_txlock=immediate") // does not wait
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = other.Close() }()
+	err = db.Write(t.Context(), func(*sql.Tx) error {
+		_, err := other.BeginTx(t.Context(), nil)
+		return err
+	})
+	if weir.KindOf(err) != weir.Unavailable {
+		t.Errorf("a locked file = %v (%s), want Unavailable", err, weir.KindOf(err))
+	}
+}
+
 func TestDBRollsBack(t *testing.T) {
 	db := openItems(t, filepath.Join(t.TempDir(), "x.db"), schemas(1))
 	sad := errors.New("sad")
