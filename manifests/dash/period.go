@@ -134,7 +134,7 @@ func template(p manifests.Presentation, s stretch, t manifests.Track) *mpd.Segme
 	}
 	out.StartNumber = mpd.Ptr(uint32(s.first))
 	out.Timescale = mpd.Ptr(uint32(t.Timescale))
-	if offset := s.start(p) * t.Timescale / 1000; offset > 0 {
+	if offset := (s.start(p)*t.Timescale + 500) / 1000; offset > 0 {
 		out.PresentationTimeOffset = mpd.Ptr(uint64(offset))
 	}
 	at := s.first - p.Head.FirstSegment
