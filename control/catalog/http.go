@@ -106,7 +106,7 @@ func (s *Service) getTitle(ctx context.Context, in *titleInput) (*titleOutput, e
 }
 
 type renameInput struct {
-	titleInput
+	ID      string `path:"id" maxLength:"64" doc:"The title's id"`
 	IfMatch string `header:"If-Match" doc:"ETag of the title that is meant; without it the last writer wins"`
 	Body    struct {
 		Name string `json:"name" minLength:"1" maxLength:"200"`
