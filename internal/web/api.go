@@ -149,6 +149,9 @@ func finishProblem(ctx huma.Context, _ string, v any) (any, error) {
 		if p.Status >= http.StatusInternalServerError {
 			p.Detail, p.Errors = generic(p.Status), nil
 		}
+		if len(p.Errors) > 0 { // huma says only "validation failed"
+			p.Detail = "The request is not valid: " + p.Errors[0].Message + " (" + p.Errors[0].Location + ")."
+		}
 	}
 	for _, e := range p.Errors {
 		e.Value = nil
