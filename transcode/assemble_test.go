@@ -251,6 +251,35 @@ func TestAssembleAnyOrder(t *testing.T) {
 	}
 }
 
+// BenchmarkAssemble is one step of a two-hour asset that is nearly done: what a sweep costs.
+func BenchmarkAssemble(b *testing.B) {
+	plan := testPlan()
+	plan.Chunks, plan.Tasks = nil, nil
+	for i := range 120 {
+		plan.Chunks = append(plan.Chunks, transcode.Chunk{FirstSegment: 15 * i, Segments: 15})
+		plan.Tasks = append(plan.Tasks, transcode.Spec{Kind: weir.TaskVideo, Chunk: i})
+	}
+	plan.Grid.Frames = 121 * 1500
+	pages := map[string]weir.Page{}
+	var records []weir.Record
+	for n := range plan.Chunks {
+		for task, outputs := range [][]transcode.Output{{output(pages, plan, "high", n), output(pages, plan, "low", n)}, {output(pages, plan, "stereo", n)}} {
+			body, err := transcode.Result{Outputs: outputs}.Encode()
+			if err != nil {
+				b.Fatal(err)
+			}
+			records = append(records, weir.Record{Task: task*(n+1) + n + 1, Seq: n, Body: body})
+		}
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		got, err := transcode.Assemble(plan, testJob, records, nil, nil, noon)
+		if err != nil || got.Head.Segments != 1800 {
+			b.Fatalf("Assemble listed %d segments, %v", got.Head.Segments, err)
+		}
+	}
+}
+
 // follows checks that next lists all that prev does, and no segment twice.
 func follows(t *testing.T, prev *weir.Head, next weir.Head) {
 	t.Helper()

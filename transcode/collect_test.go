@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -16,11 +17,20 @@ import (
 
 // graves is a list of deleted assets.
 type graves struct {
+	mu     sync.Mutex // guards assets
 	assets []weir.Asset
 	fail   error // of Collected
 }
 
+func (g *graves) add(a weir.Asset) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.assets = append(g.assets, a)
+}
+
 func (g *graves) Deleted(_ context.Context, before time.Time, limit int) ([]weir.Asset, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	var due []weir.Asset
 	for _, a := range g.assets {
 		if a.Deleted.Before(before) && len(due) < limit {
@@ -34,6 +44,8 @@ func (g *graves) Collected(_ context.Context, asset string) error {
 	if g.fail != nil {
 		return g.fail
 	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	for i, a := range g.assets {
 		if a.ID == asset {
 			g.assets = append(g.assets[:i:i], g.assets[i+1:]...)

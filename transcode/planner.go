@@ -67,7 +67,11 @@ func (p *Planner) drop(ctx context.Context, a weir.Asset) error {
 		return fmt.Errorf("cancel job of asset %s: %w", a.ID, err)
 	}
 	reach(p.At, "planner.after-cancel")
-	return Bury(ctx, p.Blobs, a.Organisation, a.ID)
+	if err := Bury(ctx, p.Blobs, a.Organisation, a.ID); err != nil {
+		return err
+	}
+	reach(p.At, "planner.after-bury")
+	return nil
 }
 
 // Bury makes every head of an asset a tombstone, which is never overwritten, and puts one in the place of the first

@@ -40,7 +40,7 @@ type Worker struct {
 	Log      *slog.Logger
 }
 
-// settleTimeout bounds what is said to the ledger after ctx ended.
+// settleTimeout bounds what is said to the ledger whether or not ctx ended.
 const settleTimeout = 5 * time.Second
 
 // Run works until ctx ends, then stops its attempts, gives their tasks back unharmed and returns nil. An error is that of
@@ -77,23 +77,30 @@ func (w *Worker) Run(ctx context.Context) error {
 func (w *Worker) next(ctx context.Context) (weir.Claim, bool) {
 	poll := time.NewTicker(orDefault(w.Poll, 5*time.Second))
 	defer poll.Stop()
-	for {
-		now := w.Now().UTC()
-		c, err := w.Claims.Claim(ctx, ClaimRequest{Worker: w.ID, Tools: []string{w.Tool}, Masters: w.Masters.IDs(),
-			Now: now, Until: now.Add(w.lease())})
+	for ctx.Err() == nil {
+		c, err := w.claim(ctx)
 		if err == nil {
 			return c, true
 		}
-		if weir.KindOf(err) != weir.NotFound && ctx.Err() == nil {
+		if weir.KindOf(err) != weir.NotFound {
 			w.Log.Error("claim a task", "error", err)
 		}
 		select {
 		case <-w.Wake:
 		case <-poll.C:
 		case <-ctx.Done():
-			return weir.Claim{}, false
 		}
 	}
+	return weir.Claim{}, false
+}
+
+// claim asks the ledger, even if ctx ends meanwhile: what it grants must be known to be given back.
+func (w *Worker) claim(ctx context.Context) (weir.Claim, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+	defer cancel()
+	now := w.Now().UTC()
+	return w.Claims.Claim(ctx, ClaimRequest{Worker: w.ID, Tools: []string{w.Tool}, Masters: w.Masters.IDs(), Now: now,
+		Until: now.Add(w.lease())})
 }
 
 func (w *Worker) lease() time.Duration { return orDefault(w.Lease, 30*time.Second) }
@@ -138,8 +145,8 @@ func (w *Worker) settle(held context.Context, a *attempt, err error) {
 		a.log.Error("attempt failed", "error", err, "final", final)
 		told = w.Claims.Fail(ctx, a.claim, reasonFor(err, a.claim.Task.Kind), final, orDefault(w.MaxAttempts, 3))
 	}
-	if told != nil {
-		a.log.Error("end the attempt", "error", told) // its lease will run out
+	if told != nil { // the record was taken after all, or the lease will run out
+		a.log.Warn("attempt not ended", "error", told)
 	}
 }
 

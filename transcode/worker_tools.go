@@ -41,27 +41,34 @@ func (a *attempt) plan(ctx context.Context, master string) error {
 
 // still takes the poster. A picture that cannot be taken is no reason to fail an asset: the record then names none.
 func (a *attempt) still(ctx context.Context, master string, plan Plan, spec Spec) error {
-	const file = "still.jpg"
-	args, width, height := plan.StillArgs(master, spec, file)
-	err := ffmpeg.Run(ctx, a.Runner, ffmpeg.Job{Args: args, Dir: a.dir, Input: master, Limits: limits(60, 0)})
-	var exit *sandbox.ExitError
-	if errors.As(err, &exit) && !noRoom(err) {
+	picture, still, err := a.takeStill(ctx, master, plan, spec)
+	if err != nil {
+		if ctx.Err() != nil || noRoom(err) {
+			return err
+		}
 		a.log.Warn("no poster", "error", err)
 		return a.record(ctx, 0, Result{}, true)
 	}
-	if err != nil {
-		return fmt.Errorf("take a still: %w", err)
-	}
-	b, err := os.ReadFile(filepath.Join(a.dir, file))
-	if err != nil {
-		return fmt.Errorf("read the still: %w", err)
-	}
-	key := weir.StillKey(a.claim.Job.Organisation, a.claim.Job.Asset, hexSHA256(b))
-	if err := a.putBytes(ctx, key, b); err != nil {
+	if err := a.putBytes(ctx, still.Key, picture); err != nil {
 		return err
 	}
 	reach(a.At, "worker.still-put")
-	return a.record(ctx, 0, Result{Still: &weir.Still{Key: key, Length: int64(len(b)), Width: width, Height: height}}, true)
+	return a.record(ctx, 0, Result{Still: &still}, true)
+}
+
+func (a *attempt) takeStill(ctx context.Context, master string, plan Plan, spec Spec) (picture []byte, s weir.Still, err error) {
+	const file = "still.jpg"
+	args, width, height := plan.StillArgs(master, spec, file)
+	err = ffmpeg.Run(ctx, a.Runner, ffmpeg.Job{Args: args, Dir: a.dir, Input: master, Limits: limits(60, 0)})
+	if err != nil {
+		return nil, s, fmt.Errorf("take a still: %w", err)
+	}
+	picture, err = os.ReadFile(filepath.Join(a.dir, file))
+	if err != nil {
+		return nil, s, fmt.Errorf("read the still: %w", err)
+	}
+	key := weir.StillKey(a.claim.Job.Organisation, a.claim.Job.Asset, hexSHA256(picture))
+	return picture, weir.Still{Key: key, Length: int64(len(picture)), Width: width, Height: height}, nil
 }
 
 // stream runs ffmpeg and gives pack what it writes on stdout, while it does.
@@ -88,9 +95,8 @@ func (a *attempt) stream(ctx context.Context, j ffmpeg.Job, pack func(io.Reader)
 // limits bound a run of ffmpeg over so many seconds of the master that writes files of up to so many bits a second. They
 // are far above what an honest file needs.
 func limits(seconds float64, rate int) sandbox.Limits {
-	work := time.Duration(seconds * float64(time.Second))
-	return sandbox.Limits{CPU: 10*time.Minute + 60*work, Wall: 30*time.Minute + 240*work,
-		FileSize: 64<<20 + int64(seconds*float64(rate)/8*4)}
+	work := 10*time.Minute + time.Duration(300*seconds*float64(time.Second))
+	return sandbox.Limits{CPU: work, Wall: 4 * work, FileSize: 64<<20 + int64(seconds*float64(rate)/8*4)}
 }
 
 // noRoom says whether err is for want of disk space.
