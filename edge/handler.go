@@ -61,7 +61,7 @@ func (h *handler) finish(ctx *fasthttp.RequestCtx, t *target) {
 	}
 	status := ctx.Response.StatusCode()
 	h.metrics.answered(t.what, status)
-	if !ctx.Response.IsBodyStream() && !ctx.IsHead() {
+	if status < 300 && !ctx.Response.IsBodyStream() && !ctx.IsHead() {
 		h.metrics.bytes[t.what].Add(float64(len(ctx.Response.Body())))
 	}
 	if h.log.Enabled(h.ctx, slog.LevelDebug) {

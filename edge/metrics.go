@@ -43,7 +43,7 @@ func newMetrics() *metrics {
 	m.requestsTotal = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "weir_edge_requests_total",
 		Help: "Answered requests by what was asked for and status."}, []string{"class", "status"})
 	m.bytesTotal = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "weir_edge_response_bytes_total",
-		Help: "Bytes of content handed to clients' connections, without headers."}, []string{"class"})
+		Help: "Bytes of content handed to clients' connections, without headers and problems."}, []string{"class"})
 	m.headReads = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "weir_edge_head_reads_total",
 		Help: "Reads of revision heads by result."}, []string{"result"})
 	m.fillSeconds = prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "weir_edge_fill_seconds",

@@ -88,13 +88,13 @@ func (s *state) fresh(now time.Time) bool {
 
 // answer is what a client may be told of the state.
 func (s *state) answer(now time.Time) (*revision, error) {
-	if s.tried == s.good || (s.revision != nil && now.Sub(s.good) < staleAge) {
-		if s.revision == nil {
-			return nil, s.err
-		}
-		return s.revision, nil
+	switch {
+	case s.revision == nil, s.tried != s.good && now.Sub(s.good) >= staleAge:
+		return nil, s.err
+	case s.revision.head.State == weir.Deleted:
+		return nil, weir.Errorf(weir.Gone, "this asset was deleted")
 	}
-	return nil, s.err
+	return s.revision, nil
 }
 
 // find returns the revision, reading its head if what is known is due. latest asks for a state that is fresh even if an
@@ -112,7 +112,7 @@ func (s *shelf) find(ctx context.Context, organisation string, asset []byte, rev
 		if st.fresh(at) {
 			return st.answer(at)
 		}
-		if !latest && at.Sub(st.good) < hardAge {
+		if !latest && st.revision != nil && at.Sub(st.good) < hardAge {
 			s.refresh(sl, revisionKey{organisation, string(asset), rev}, now)
 			return st.answer(at)
 		}

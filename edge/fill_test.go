@@ -1,0 +1,197 @@
+package edge_test
+
+import (
+	"bytes"
+	"io"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	weir "github.com/weirstream/weir"
+	"github.com/weirstream/weir/edge"
+)
+
+// damage flips a bit in what is read of chunk objects, times times; -1 is always.
+func damage(times int64) func(string, io.ReadCloser) (io.ReadCloser, error) {
+	var left atomic.Int64
+	left.Store(times)
+	return func(key string, r io.ReadCloser) (io.ReadCloser, error) {
+		if r == nil || !strings.HasSuffix(key, ".cmf") || times >= 0 && left.Add(-1) < 0 {
+			return r, nil
+		}
+		defer r.Close()
+		b, err := io.ReadAll(r)
+		if err == nil {
+			b[len(b)/2] ^= 1
+		}
+		return io.NopCloser(bytes.NewReader(b)), err
+	}
+}
+
+func TestDamagedBytesAreNeverServed(t *testing.T) {
+	s := start(t, 1000)
+	s.list(weir.Complete, 6)
+	s.store.set(damage(1))
+	if a := s.wantStatus(200, videoID+"/1.m4s"); !bytes.Equal(a.body, s.bytes[videoID][0]) {
+		t.Errorf("the segment after one damaged read differs from what was stored")
+	}
+	s.store.set(damage(-1))
+	for range 2 {
+		a := s.wantStatus(503, videoID+"/2.m4s")
+		if !strings.Contains(string(a.body), "problems/unavailable") {
+			t.Errorf("answer instead of damaged bytes: %s", a.body)
+		}
+	}
+	if n := s.metric("weir_edge_origin_damaged_total"); n != 5 {
+		t.Errorf("damaged reads counted: %v, want 5", n)
+	}
+	s.store.set(nil)
+	s.wantStatus(200, videoID+"/2.m4s") // the failure was not kept
+}
+
+func TestMissingObjectIsNotTheClientsFault(t *testing.T) {
+	s := start(t, 1000)
+	s.list(weir.Complete, 6)
+	s.wantStatus(200, "hls/main.m3u8")
+	key := strings.TrimSuffix(s.head.Tracks[0].Pages[2].Key, ".json") + ".cmf"
+	if err := s.blobs.Delete(t.Context(), key); err != nil {
+		t.Fatal(err)
+	}
+	s.wantStatus(200, videoID+"/3.m4s")
+	s.wantStatus(503, videoID+"/4.m4s")
+}
+
+func TestPanicsAreContained(t *testing.T) {
+	s := start(t, 1000)
+	s.list(weir.Complete, 6)
+	s.wantStatus(200, "hls/main.m3u8")
+	s.store.set(func(string, io.ReadCloser) (io.ReadCloser, error) { panic("the engine has a defect") })
+	s.wantStatus(503, videoID+"/1.m4s")
+	s.advance(time.Hour)
+	s.wantStatus(503, "hls/main.m3u8")
+	s.store.set(nil)
+	s.advance(time.Second)
+	s.wantStatus(200, videoID+"/1.m4s")
+}
+
+func TestPanicOfTheHandlerIsContained(t *testing.T) {
+	s := start(t, 1000, func(e *edge.Server) {
+		keys := e.Keys
+		e.Keys = func(kid string) (weir.TicketKey, bool) {
+			if kid == "k2" {
+				panic("the key store has a defect")
+			}
+			return keys(kid)
+		}
+	})
+	s.list(weir.Complete, 6)
+	bad, err := weir.Ticket{Session: "s1", Prefix: assetID + "/", Expires: s.now().Add(time.Hour)}.Sign(weir.TicketKey{ID: "k2", Secret: testKey.Secret})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := s.do("GET", "/t/"+bad+"/"+assetID+"/1/clear/poster.jpg")
+	if a.status != 500 || strings.Contains(string(a.body), "defect") || !strings.Contains(string(a.body), "problems/internal") {
+		t.Errorf("answer after a panic: %d %s", a.status, a.body)
+	}
+	if !strings.Contains(s.log.String(), "the key store has a defect") || s.metric("weir_edge_panics_total") != 1 {
+		t.Errorf("the panic is not in the log or not counted")
+	}
+	s.wantStatus(200, videoID+"/1.m4s")
+}
+
+func TestOneFillForHundredClients(t *testing.T) {
+	s := start(t, 20000)
+	s.list(weir.Complete, 6)
+	s.wantStatus(200, "hls/main.m3u8")
+	open, inside := make(chan struct{}), make(chan struct{}, 10)
+	s.store.set(func(key string, r io.ReadCloser) (io.ReadCloser, error) {
+		if strings.HasSuffix(key, ".cmf") {
+			inside <- struct{}{}
+			<-open
+		}
+		return r, nil
+	})
+	var wg sync.WaitGroup
+	for range 100 {
+		wg.Go(func() {
+			if a := s.get(videoID + "/1.m4s"); a.status != 200 || !bytes.Equal(a.body, s.bytes[videoID][0]) {
+				t.Errorf("GET = %d, %d bytes", a.status, len(a.body))
+			}
+		})
+	}
+	<-inside
+	close(open)
+	wg.Wait()
+	if n := s.store.count(".cmf"); n != 1 {
+		t.Errorf("100 clients read the object %d times", n)
+	}
+}
+
+func TestTrack(t *testing.T) {
+	s := start(t, 3000)
+	s.list(weir.Complete, 6)
+	whole := s.wantStatus(200, videoID+"/track.mp4")
+	media := bytes.Join(s.bytes[videoID], nil)
+	index := len(whole.body) - len(media)
+	if !bytes.HasPrefix(whole.body, s.inits[videoID]) || !bytes.HasSuffix(whole.body, media) ||
+		string(whole.body[len(s.inits[videoID])+4:][:4]) != "sidx" || index != len(s.inits[videoID])+32+12*6 {
+		t.Fatalf("track.mp4 is not init, sidx and segments: %d bytes, %d of them media", len(whole.body), len(media))
+	}
+	tag := whole.header.Get("ETag")
+	f := func(field string, off, n int) {
+		t.Helper()
+		a := s.wantStatus(206, videoID+"/track.mp4", "Range: bytes="+field, "If-Range: "+tag)
+		if !bytes.Equal(a.body, whole.body[off:off+n]) {
+			t.Errorf("Range %s = %d other bytes than those at %d", field, len(a.body), off)
+		}
+	}
+	f("0-0", 0, 1)
+	f("0-99", 0, 100)
+	f("-1", len(whole.body)-1, 1)
+	for _, at := range []int{len(s.inits[videoID]), index, index + 3001, index + 3001 + 3002} { // where parts meet
+		f(itoa(at-2)+"-"+itoa(at+2), at-2, 5)
+		f(itoa(at-1)+"-"+itoa(at-1), at-1, 1)
+		f(itoa(at)+"-"+itoa(at), at, 1)
+	}
+	f("10-", 10, len(whole.body)-10)
+	if a := s.do("HEAD", s.url(videoID+"/track.mp4")); a.header.Get("Content-Length") != itoa(len(whole.body)) {
+		t.Errorf("HEAD of the track: %v", a.header)
+	}
+	s.wantStatus(416, videoID+"/track.mp4", "Range: bytes="+itoa(len(whole.body))+"-")
+}
+
+func TestManyRanges(t *testing.T) {
+	s := start(t, 3000)
+	s.list(weir.Complete, 6)
+	for _, path := range []string{videoID + "/track.mp4", videoID + "/2.m4s", "hls/" + videoID + ".m3u8"} {
+		whole := s.wantStatus(200, path).body
+		size := len(whole)
+		a := s.wantStatus(206, path, "Range: bytes=100-149, 0-9, -20, 900000-")
+		want := [][2]int{{100, 50}, {0, 10}, {size - 20, 20}}
+		for i, part := range parts(t, a) {
+			off, n := want[i][0], want[i][1]
+			if got := part.header.Get("Content-Range"); got != "bytes "+itoa(off)+"-"+itoa(off+n-1)+"/"+itoa(size) ||
+				!bytes.Equal(part.body, whole[off:off+n]) {
+				t.Errorf("GET %s: part %d is %s with %d bytes, want %d at %d", path, i, got, len(part.body), n, off)
+			}
+		}
+	}
+}
+
+func TestBrokenTrackClosesTheConnection(t *testing.T) {
+	s := start(t, 100_000)
+	s.list(weir.Complete, 6)
+	s.wantStatus(200, "hls/main.m3u8")
+	s.store.set(func(key string, r io.ReadCloser) (io.ReadCloser, error) {
+		if strings.Contains(key, "/2-") {
+			return nil, weir.Errorf(weir.NotFound, "lost")
+		}
+		return r, nil
+	})
+	n, want, err := s.partial(videoID + "/track.mp4")
+	if err != io.ErrUnexpectedEOF || n < 300_000 || n >= want {
+		t.Errorf("a track with a lost segment gave %d of %d bytes and %v, want fewer and an unexpected EOF", n, want, err)
+	}
+}
