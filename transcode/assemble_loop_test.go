@@ -84,7 +84,7 @@ func TestAssemblerFollowsTheRecords(t *testing.T) {
 	}
 	kinds := ""
 	last := int64(0)
-	for _, f := range h.await(t, weir.FactAssetComplete) {
+	for _, f := range h.await(t, "asset", weir.FactAssetComplete) {
 		kinds += f.Type + " "
 		if f.Revision <= last || f.Subject != "asset" {
 			t.Errorf("fact %s of %s has revision %d after %d", f.Type, f.Subject, f.Revision, last)
@@ -135,7 +135,7 @@ func TestAssemblerAfterEveryCrash(t *testing.T) {
 				t.Errorf("head is %s, want complete", got.State)
 			}
 			seen := map[string]bool{}
-			for _, f := range h.await(t, weir.FactAssetComplete) {
+			for _, f := range h.await(t, "asset", weir.FactAssetComplete) {
 				seen[f.Type] = true
 			}
 			if !seen[weir.FactAssetPlayable] {

@@ -24,7 +24,7 @@ type DeletedAssets interface {
 type Collector struct {
 	Assets DeletedAssets
 	Blobs  weir.Blobs
-	Grace  time.Duration // from Asset.Deleted; 0 is 24 h
+	Grace  time.Duration // from Asset.Deleted; 0 is 24 h. More than a lease, or a late worker may leave an object behind
 	Now    func() time.Time
 	At     func(point string) // named kill points; nil does nothing
 	Log    *slog.Logger

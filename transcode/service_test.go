@@ -46,10 +46,7 @@ func TestServiceFromFactToFacts(t *testing.T) {
 	h.serve(t, nil)
 	a := h.film(t, "film", "288x288")
 	h.say(t, weir.FactMasterReady, a, 1)
-	facts := h.await(t, weir.FactAssetComplete, weir.FactAssetFailed)
-	if last := facts[len(facts)-1]; last.Type != weir.FactAssetComplete {
-		t.Fatalf("the last fact is %s: %s", last.Type, last.Data)
-	}
+	h.await(t, "film", weir.FactAssetComplete)
 	head := headOf(t, h.blobs, "film", 1)
 	if head.State != weir.Complete || head.Segments != 6 || len(head.Tracks) != 3 || head.Duration != (weir.Rational{Num: 6, Den: 1}) {
 		t.Errorf("head is %s with %d segments of %d tracks, %s s", head.State, head.Segments, len(head.Tracks), head.Duration)
@@ -73,11 +70,34 @@ func TestServiceFromFactToFacts(t *testing.T) {
 	}
 }
 
+// TestServiceWithHalfAFilm takes a master without sound and one without a picture.
+func TestServiceWithHalfAFilm(t *testing.T) {
+	h := newHouse(t)
+	h.serve(t, nil)
+	for _, tt := range []struct {
+		id, source string
+		kind       weir.TrackKind
+		poster     bool
+		want       int
+	}{
+		{"silent", "testsrc2=duration=3:rate=25:size=160x90", weir.Video, true, 75},
+		{"dark", "sine=duration=3:frequency=440:sample_rate=44100", weir.Audio, false, (3*48000 + 1024 + 1023) / 1024},
+	} {
+		h.say(t, weir.FactMasterReady, h.render(t, tt.id, tt.source), 1)
+		h.await(t, tt.id, weir.FactAssetComplete)
+		head := headOf(t, h.blobs, tt.id, 1)
+		if len(head.Tracks) != 1 || head.Tracks[0].Kind != tt.kind || head.Segments < 3 || (head.Poster != nil) != tt.poster {
+			t.Fatalf("%s: head has %d segments, tracks %+v, poster %v", tt.id, head.Segments, head.Tracks, head.Poster)
+		}
+		h.decode(t, head, head.Tracks[0].Rendition, tt.want)
+	}
+}
+
 func TestServiceRefusesWhatIsNoFilm(t *testing.T) {
 	h := newHouse(t)
 	h.serve(t, nil)
 	h.say(t, weir.FactMasterReady, h.upload(t, "text", []byte("this is a text, whatever its name says\n")), 1)
-	h.await(t, weir.FactAssetFailed)
+	h.await(t, "text", weir.FactAssetFailed)
 	if job, _ := h.job(t, "text"); job.State != weir.JobFailed || job.Reason == "" || job.Reason == "the file could not be examined" {
 		t.Errorf("job is %s: %q, want the reason", job.State, job.Reason)
 	}

@@ -30,10 +30,19 @@ var testPolicy = transcode.Policy{Preset: "ultrafast", SegmentSeconds: 1, ChunkS
 // film is a master of six seconds, size x size at 25 frames a second, with sound, and its asset.
 func (h *house) film(t testing.TB, id, size string) weir.Asset {
 	t.Helper()
+	return h.render(t, id, "testsrc2=duration=6:rate=25:size="+size, "sine=duration=6:frequency=440:sample_rate=48000")
+}
+
+// render is a master of these lavfi sources and its asset.
+func (h *house) render(t testing.TB, id string, sources ...string) weir.Asset {
+	t.Helper()
 	file := filepath.Join(t.TempDir(), "film.mp4")
-	out, err := exec.CommandContext(t.Context(), "ffmpeg", "-v", "error", "-nostdin", "-f", "lavfi", "-i", "testsrc2=duration=6:rate=25:size="+size,
-		"-f", "lavfi", "-i", "sine=duration=6:frequency=440:sample_rate=48000", "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p",
-		"-c:a", "aac", "-y", file).CombinedOutput()
+	args := []string{"-v", "error", "-nostdin"}
+	for _, s := range sources {
+		args = append(args, "-f", "lavfi", "-i", s)
+	}
+	args = append(args, "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac", file)
+	out, err := exec.CommandContext(t.Context(), "ffmpeg", args...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("make a film: %v\n%s", err, out)
 	}

@@ -79,8 +79,8 @@ func (h *house) message(t testing.TB, kind string, a weir.Asset, revision int64)
 	return weir.Message{Topic: weir.TopicFacts, Key: f.Subject, Value: b}
 }
 
-// await reads the facts from the topic's beginning until one of the wanted kinds comes, and returns all up to it.
-func (h *house) await(t testing.TB, kinds ...string) []weir.Fact {
+// await reads an asset's facts from the topic's beginning until one of a kind comes, and returns all up to it.
+func (h *house) await(t testing.TB, asset, kind string) []weir.Fact {
 	t.Helper()
 	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
 	defer stop()
@@ -91,17 +91,18 @@ func (h *house) await(t testing.TB, kinds ...string) []weir.Fact {
 		if err := json.Unmarshal(m.Value, &f); err != nil {
 			t.Error(err)
 		}
+		if f.Subject != asset || found {
+			return nil
+		}
 		facts = append(facts, f)
-		for _, kind := range kinds {
-			if f.Type == kind {
-				found = true
-				stop()
-			}
+		if f.Type == kind || f.Type == weir.FactAssetFailed {
+			found = f.Type == kind
+			stop()
 		}
 		return nil
 	})
 	if !found {
-		t.Fatalf("no fact %v came; there were %d others", kinds, len(facts))
+		t.Fatalf("no fact %s of %s came; there were %v", kind, asset, facts)
 	}
 	return facts
 }

@@ -138,10 +138,26 @@ func TestWorkerComesBackTooLate(t *testing.T) {
 	h.complete(t, "film", 6)
 }
 
+// TestWorkerResumesAudio stops a worker after two chunks of sound. Another encodes the track again, to the same bytes or
+// to others: what is recorded stays.
 func TestWorkerResumesAudio(t *testing.T) {
+	t.Run("same bytes", func(t *testing.T) { resumesAudio(t, sandbox.Run) })
+	t.Run("other bytes", func(t *testing.T) {
+		resumesAudio(t, func(ctx context.Context, c sandbox.Command) error {
+			if i := slices.Index(c.Args, "-b:a"); i >= 0 {
+				c.Args = slices.Clone(c.Args)
+				c.Args[i+1] = "64000"
+			}
+			return sandbox.Run(ctx, c)
+		})
+	})
+}
+
+func resumesAudio(t *testing.T, run func(context.Context, sandbox.Command) error) {
 	h := newHouse(t)
 	p := h.plannedFilm(t, "film")
 	first := h.worker(t, "first")
+	first.Runner = run
 	there, _ := hold(t, first, "worker.audio-recorded", 2)
 	start(t, first)
 	<-there
@@ -251,7 +267,7 @@ func TestWorkerGivesUp(t *testing.T) {
 		return &sandbox.ExitError{Tool: "ffmpeg", Code: 1, Stderr: "secret text of the tool"}
 	}
 	start(t, w)
-	h.await(t, weir.FactAssetFailed)
+	h.await(t, "film", weir.FactAssetFailed)
 	job, tasks := h.job(t, "film")
 	if job.State != weir.JobFailed || job.Reason != "the picture could not be encoded" {
 		t.Errorf("job is %s: %q", job.State, job.Reason)
@@ -270,7 +286,7 @@ func TestWorkerSaysThatTheDiskIsFull(t *testing.T) {
 		return &sandbox.ExitError{Tool: "ffmpeg", Code: 1, Stderr: "av_interleaved_write_frame(): No space left on device"}
 	}
 	start(t, w)
-	h.await(t, weir.FactAssetFailed)
+	h.await(t, "film", weir.FactAssetFailed)
 	if job, _ := h.job(t, "film"); job.Reason != "the server's disk is full" {
 		t.Errorf("reason is %q", job.Reason)
 	}

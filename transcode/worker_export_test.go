@@ -1,0 +1,4 @@
+package transcode
+
+// AudioChunks is audioChunks.
+var AudioChunks = audioChunks
