@@ -1,6 +1,8 @@
 package ingest_test
 
 import (
+	"context"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -169,5 +171,43 @@ func TestDeletionDuringTheFinish(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{weir.FactAssetDeleted + " 2"}, r.facts()); diff != "" {
 		t.Errorf("facts, -want +got:\n%s", diff)
+	}
+}
+
+// refusing is Blobs that are full.
+type refusing struct{ weir.Blobs }
+
+// Put refuses.
+func (refusing) Put(context.Context, string, io.Reader, weir.PutOptions) (weir.ObjectInfo, error) {
+	return weir.ObjectInfo{}, weir.Errorf(weir.Full, "no room")
+}
+
+// An upload that cannot be stored is kept and tried again, until it expires.
+func TestMastersThatCannotBeStored(t *testing.T) {
+	r := newRig(t, func(c *ingest.Config) { c.Blobs = refusing{c.Blobs} })
+	id, other := r.create(3, ""), r.create(3, "")
+	for _, u := range []string{id, other} {
+		if a := r.patch(u, 0, "abc"); a.status != http.StatusInsufficientStorage {
+			t.Errorf("last PATCH = %d %s, want 507", a.status, a.body)
+		}
+	}
+	if err := r.service.Sweep(t.Context()); weir.KindOf(err) != weir.Full {
+		t.Errorf("Sweep = %v, want full", err)
+	}
+	r.now = time.Now().Add(25 * time.Hour)
+	for _, name := range []string{other, other + ".info"} {
+		if err := os.Chtimes(filepath.Join(r.dir, "uploads", name), r.now, r.now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := r.service.Sweep(t.Context()); weir.KindOf(err) != weir.Full {
+		t.Errorf("Sweep = %v, want full", err)
+	}
+	if st := r.status(id); st.State != ingest.StateFailed || !strings.Contains(st.Reason, "could not store") {
+		t.Errorf("status after it expired = %+v", st)
+	}
+	r.start(nil) // there is room again
+	if err := r.service.Sweep(t.Context()); err != nil || r.status(other).State != ingest.StateQueued || r.master(other) != "abc" {
+		t.Errorf("Sweep = %v; status = %+v", err, r.status(other))
 	}
 }

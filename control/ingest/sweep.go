@@ -13,12 +13,13 @@ import (
 )
 
 const (
-	sweepEvery  = 10 * time.Minute
-	sweepPage   = 100
-	sweepLock   = time.Second
-	orphanAge   = time.Hour
-	infoSuffix  = ".info" // of the file store
-	abandonedIs = "The upload was abandoned before all of the file had arrived."
+	sweepEvery = 10 * time.Minute
+	sweepPage  = 100
+	sweepLock  = time.Second
+	orphanAge  = time.Hour
+	infoSuffix = ".info" // of the file store
+	abandoned  = "The upload was abandoned before all of the file had arrived."
+	unstorable = "The server could not store the file. Upload it again."
 )
 
 // Run settles what a crash left, then every few minutes what clients left, until ctx ends. What is being finished then is
@@ -89,9 +90,13 @@ func (s *Service) settle(ctx context.Context, r Record) error {
 		if kind := weir.KindOf(err); kind == weir.Unprocessable || kind == weir.Gone {
 			return nil // settled, in another way
 		}
-		return err
+		if err == nil || !expired || ctx.Err() != nil {
+			return err
+		}
+		// It will not be better: give its room back.
+		return errors.Join(err, s.fail(ctx, r.Asset.ID, unstorable))
 	}
-	return s.fail(ctx, r.Asset.ID, abandonedIs)
+	return s.fail(ctx, r.Asset.ID, abandoned)
 }
 
 func (s *Service) lock(ctx context.Context, id string) (unlock func(), err error) {
