@@ -79,24 +79,25 @@ func (c *Client) follow(ctx context.Context, asset string, each func(Status)) (S
 // maxEventLine bounds a line of an event stream.
 const maxEventLine = 1 << 20
 
-// readEvents reads a text/event-stream (WHATWG HTML, section 9.2) and calls each for every event. It ends with the stream or
-// with each's error; io.EOF from it is a stop without one.
+// readEvents reads a text/event-stream (WHATWG HTML, section 9.2) and calls each for every event; data is valid until it
+// returns. It ends with the stream or with each's error; io.EOF from it is a stop without one.
 func readEvents(r io.Reader, each func(name string, data []byte) error) error {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(make([]byte, 0, 4<<10), maxEventLine)
-	name, data := "", []byte(nil)
+	name, data, has := "", []byte(nil), false
 	for lines.Scan() {
 		line := lines.Bytes()
 		if len(line) == 0 {
-			if data != nil {
-				if err := each(name, data); err != nil {
-					if errors.Is(err, io.EOF) {
-						return nil
-					}
+			if has {
+				err := each(name, data)
+				if errors.Is(err, io.EOF) {
+					return nil
+				}
+				if err != nil {
 					return err
 				}
 			}
-			name, data = "", nil
+			name, data, has = "", data[:0], false
 			continue
 		}
 		field, value, _ := bytes.Cut(line, []byte(":"))
@@ -105,10 +106,10 @@ func readEvents(r io.Reader, each func(name string, data []byte) error) error {
 		case "event":
 			name = string(value)
 		case "data":
-			if data != nil {
+			if has {
 				data = append(data, '\n')
 			}
-			data = append(append(make([]byte, 0, len(data)+len(value)), data...), value...)
+			data, has = append(data, value...), true
 		}
 		if len(data) > maxEventLine {
 			return weir.Errorf(weir.Internal, "an event is longer than %d bytes", maxEventLine)

@@ -1,0 +1,4 @@
+package client
+
+// ReadEvents reads a text/event-stream.
+var ReadEvents = readEvents
