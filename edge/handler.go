@@ -5,6 +5,7 @@ import (
 	"context"
 	"log/slog"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -25,6 +26,15 @@ type handler struct {
 	shelf   *shelf
 	tickets *tickets
 	metrics *metrics
+	warn    limiter // of lines about fills
+}
+
+// limiter lets one pass a second.
+type limiter struct{ next atomic.Int64 }
+
+func (l *limiter) due(now time.Time) bool {
+	next := l.next.Load()
+	return now.UnixNano() >= next && l.next.CompareAndSwap(next, now.Add(time.Second).UnixNano())
 }
 
 // handle answers one request. It is the fasthttp handler.

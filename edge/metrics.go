@@ -14,8 +14,8 @@ import (
 var classes = [...]string{nothing: "none", hlsMultivariant: "multivariant", hlsMedia: "playlist", dashMPD: "mpd",
 	initSegment: "init", mediaSegment: "segment", wholeTrack: "track", poster: "poster", livez: "livez"}
 
-// statuses are the statuses the edge answers with; another is counted as the last.
-var statuses = [...]int{200, 206, 304, 204, 400, 401, 403, 404, 405, 408, 410, 412, 413, 416, 431, 503, 504, 500}
+// statuses are the label values of statuses. Another one, which would be a defect, is counted as the last.
+var statuses = [...]int{200, 206, 304, 204, 400, 401, 403, 404, 405, 408, 410, 412, 416, 431, 503, 504, 500}
 
 // metrics are the edge's numbers. Labels are bounded: no path, ticket, asset or address is ever one.
 type metrics struct {

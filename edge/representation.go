@@ -32,7 +32,8 @@ type representation struct {
 	gzipped      bool   // data is
 }
 
-// object is a range of a stored object: a segment with its checksum, or a still.
+// object is a range of a stored object: a segment with its checksum, or a still. Memory is keyed by it, not by the path:
+// revisions that share a rendition share the entry, and the path is looked up, and so deletion seen, before it.
 type object struct {
 	key   cache.Key
 	size  int64
@@ -149,7 +150,7 @@ func (h *handler) fill(o object) ([]byte, cache.Source, error) {
 	if err == nil {
 		return data, source, nil
 	}
-	if source == cache.Stored {
+	if source == cache.Stored && h.warn.due(time.Now()) {
 		h.log.Warn("fill failed", "object", o.key.Object, "offset", o.key.Offset, "error", err)
 	}
 	if weir.KindOf(err) == weir.Timeout {

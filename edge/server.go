@@ -22,7 +22,7 @@ type Config struct {
 	CacheBytes   int64         // memory for segments; 256 MiB, at least 80 MiB so that the largest segment fits
 	IndexBytes   int64         // memory for heads, pages and manifests, about; 64 MiB
 	Connections  int           // clients at once, more are refused; 16384
-	HeaderBytes  int           // of one request, at most; 16 KiB
+	HeaderBytes  int           // of one request, at most; 8 KiB
 	ReadTimeout  time.Duration // for a request's header; 10 s
 	WriteTimeout time.Duration // for an answer to be taken by the client, or each segment of a whole track; 60 s
 	IdleTimeout  time.Duration // between requests of a connection; 75 s
@@ -37,7 +37,7 @@ func (c Config) withDefaults() Config {
 	c.CacheBytes = max(or(c.CacheBytes, 256<<20), minCacheBytes)
 	c.IndexBytes = or(c.IndexBytes, 64<<20)
 	c.Connections = or(c.Connections, 16384)
-	c.HeaderBytes = or(c.HeaderBytes, 16<<10)
+	c.HeaderBytes = or(c.HeaderBytes, 8<<10)
 	c.ReadTimeout = or(c.ReadTimeout, 10*time.Second)
 	c.WriteTimeout = or(c.WriteTimeout, time.Minute)
 	c.IdleTimeout = or(c.IdleTimeout, 75*time.Second)
@@ -56,8 +56,8 @@ func or[T int | int64 | time.Duration](v, otherwise T) T {
 // Server is an edge: the media listener. Set its fields, then call Serve once.
 type Server struct {
 	Config
-	Blobs      weir.Blobs
-	Keys       func(kid string) (weir.TicketKey, bool) // the keys whose tickets are taken; called at any time
+	Blobs      weir.Blobs                              // required
+	Keys       func(kid string) (weir.TicketKey, bool) // required: the keys whose tickets are taken; called at any time
 	Registerer prometheus.Registerer                   // nil: metrics are kept but nobody sees them
 	Log        *slog.Logger                            // nil: silence
 	Now        func() time.Time                        // nil: time.Now
