@@ -58,7 +58,7 @@ func sourceOf(sha256 string, facts probe.Facts) Source {
 	s := Source{SHA256: sha256, Demuxer: facts.Demuxer, OriginNum: facts.OriginNum, OriginDen: facts.OriginDen}
 	if v := facts.Video; v != nil {
 		s.Video = &VideoSource{Index: v.Index, Codec: v.Codec, Width: v.Width, Height: v.Height, CodedWidth: v.CodedWidth,
-			CodedHigh: v.CodedHeight, Rate: v.Rate, Frames: v.Frames, Interlaced: v.Interlaced, Rotation: v.Rotation, HDR: v.HDR, RGB: v.RGB}
+			CodedHigh: v.CodedHeight, Rate: v.Rate, Frames: v.Frames, Interlaced: v.Interlaced, Rotation: v.Rotation, HDR: v.HDR, RGB: v.RGB, Delay: v.Delay}
 	}
 	for _, a := range facts.Audio {
 		s.Audio = append(s.Audio, AudioSource{Index: a.Index, Codec: a.Codec, Channels: a.Channels, SampleRate: a.SampleRate,
@@ -67,7 +67,8 @@ func sourceOf(sha256 string, facts probe.Facts) Source {
 	return s
 }
 
-// gridOf makes the timeline as long as the longest track. Sound that ends within the last frame's slot does not add one.
+// gridOf makes the timeline as long as the longest track. Sound that ends within the last frame's slot does not add one,
+// unless little is missing: clocks are coarse.
 func gridOf(facts probe.Facts, policy Policy) Grid {
 	g := Grid{Rate: soundRate}
 	end := int64(0)
@@ -76,7 +77,8 @@ func gridOf(facts probe.Facts, policy Policy) Grid {
 	}
 	if facts.Video != nil {
 		g.Rate = facts.Video.Rate
-		g.Frames = max(facts.Video.Frames, end*g.Rate.Num/(g.Rate.Den*1_000_000))
+		unit := g.Rate.Den * 1_000_000
+		g.Frames = max(facts.Video.Frames, (end*g.Rate.Num+unit/4)/unit)
 	} else {
 		unit := g.Rate.Den * 1_000_000
 		g.Frames = (end*g.Rate.Num + unit - 1) / unit
@@ -107,6 +109,7 @@ func chunksOf(g Grid, pictures int64, policy Policy) []Chunk {
 // seekTo picks the key picture that decoding must start at to show grid frame f as a whole decode would. In MP4 and
 // Matroska that is the last one at or before f. Elsewhere a picture marked as key may be a recovery point that is right
 // only after a while, so it is the one before; a de-interlacer wants to see two frames more.
+// A picture that comes late on the timeline is decoded from itself, since what is before it cannot be decoded.
 func seekTo(facts probe.Facts, f int64) *ffmpeg.Seek {
 	v := facts.Video
 	if v.Interlaced {
@@ -117,10 +120,10 @@ func seekTo(facts probe.Facts, f int64) *ffmpeg.Seek {
 	if !indexed {
 		i--
 	}
-	if i < 1 { // the first key is the start of the file
+	if len(v.Keys) == 0 || i < 1 && v.Keys[0].At <= 0 { // the first key is the start of the file
 		return nil
 	}
-	k := v.Keys[i]
+	k := v.Keys[max(i, 0)]
 	if indexed {
 		return &ffmpeg.Seek{US: k.PTS, From: k.At}
 	}

@@ -47,6 +47,7 @@ func (p Plan) Normalise(path string, c Chunk) ffmpeg.Normalise {
 	if n.Colour == "" && v.RGB {
 		n.Colour = ffmpeg.ColourRGB
 	}
+	n.Input.Origin.Num += v.Delay
 	n.Input.Seek = c.Seek
 	return n
 }

@@ -76,7 +76,8 @@ func (p Plan) checkSource() error {
 	if (s.Video == nil) != (len(p.Video) == 0) || (s.Video == nil && len(s.Audio) == 0) {
 		return broken("it has no track, or pictures from nowhere")
 	}
-	if v := s.Video; v != nil && (v.Index < 0 || v.Width < 1 || v.Height < 1 || v.Frames < 1 || v.Frames > p.Grid.Frames || v.Rate != p.Grid.Rate) {
+	if v := s.Video; v != nil && (v.Index < 0 || v.Width < 1 || v.Height < 1 || v.Frames < 1 || v.Frames > p.Grid.Frames || v.Rate != p.Grid.Rate ||
+		v.Delay > maxPlanTicks || v.Delay < -maxPlanTicks) {
 		return broken("its picture is out of bounds")
 	}
 	for _, a := range s.Audio {

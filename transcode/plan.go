@@ -44,6 +44,7 @@ type VideoSource struct {
 	Rotation   int           `json:"rotation,omitempty"` // degrees, as ffmpeg will apply it
 	HDR        string        `json:"hdr,omitempty"`      // "pq" or "hlg": tone-mapped
 	RGB        bool          `json:"rgb,omitempty"`
+	Delay      int64         `json:"delay,omitempty"` // ticks of Source.OriginDen by which decoded pictures are stamped late
 }
 
 // AudioSource is an audio stream of a master that is encoded.

@@ -3,6 +3,7 @@ package ffmpeg
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	weir "github.com/weirstream/weir"
 )
@@ -63,11 +64,17 @@ func (e Encode) codec(r weir.Rung) []string {
 // the encoder's priming.
 func AudioArgs(a Audio) []string {
 	rate := int64(a.Rung.SampleRate)
-	origin := roundDiv(a.Input.Origin.Num*rate, a.Input.Origin.Den)
+	origin := rescale(a.Input.Origin.Num, rate, a.Input.Origin.Den)
 	in := a.Input
 	in.Seek = nil
-	graph := fmt.Sprintf("[0:%d]aresample=osr=%d:ochl=%s:osf=fltp:async=1:min_hard_comp=0.02:first_pts=%d,asetpts=PTS-(%[4]d),apad=whole_len=%d,atrim=end_sample=%[5]d[a]",
-		in.Stream, rate, layout(a.Rung.Channels), origin, a.Samples)
+	graph := strings.Join([]string{
+		fmt.Sprintf("[0:%d]aresample=osr=%d:ochl=%s:osf=fltp", in.Stream, rate, layout(a.Rung.Channels)),
+		// A second one, since the first would drop a whole packet where a part of it is before first_pts.
+		fmt.Sprintf("aresample=async=1:min_hard_comp=0.02:first_pts=%d", origin),
+		fmt.Sprintf("asetpts=PTS-(%d)", origin),
+		fmt.Sprintf("apad=whole_len=%d", a.Samples),
+		fmt.Sprintf("atrim=end_sample=%d[a]", a.Samples),
+	}, ",")
 	args := append(global(), in.args()...)
 	args = append(args, "-filter_complex", graph, "-map", "[a]", "-vn", "-c:a", "aac", "-b:a", strconv.Itoa(a.Rung.MaxRate), "-flags", "+bitexact", "-threads", "1")
 	args = append(args, clean[:]...)
@@ -82,14 +89,6 @@ func layout(channels int) string {
 		return "5.1"
 	}
 	return "stereo"
-}
-
-// roundDiv is n/d to the nearest; d is positive.
-func roundDiv(n, d int64) int64 {
-	if n < 0 {
-		return -roundDiv(-n, d)
-	}
-	return (2*n + d) / (2 * d)
 }
 
 // StillArgs write the grid frame n.First as a JPEG into file, width x height.

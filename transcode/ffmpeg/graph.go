@@ -2,6 +2,8 @@ package ffmpeg
 
 import (
 	"fmt"
+	"math"
+	"math/bits"
 	"strings"
 
 	weir "github.com/weirstream/weir"
@@ -34,6 +36,28 @@ func (n Normalise) graph() string {
 
 // fineScale is a multiple of the rate's numerator of at least 90,000.
 func fineScale(r weir.Rational) int64 { return (90000 + r.Num - 1) / r.Num * r.Num }
+
+// Slot is the grid frame that a picture falls on, t ticks of den a second after the origin: what graph makes of it.
+func Slot(t, den int64, r weir.Rational) int64 {
+	fine := fineScale(r)
+	return rescale(rescale(t, fine, den), r.Num, fine*r.Den)
+}
+
+// rescale is v x num / den to the nearest, halves away from zero, as libavutil does it. Without overflow as long as the
+// result fits; num and den are positive.
+func rescale(v, num, den int64) int64 {
+	if v < 0 {
+		return -rescale(-v, num, den)
+	}
+	hi, lo := bits.Mul64(uint64(v), uint64(num))
+	lo, carry := bits.Add64(lo, uint64(den)/2, 0)
+	hi += carry
+	if hi >= uint64(den) {
+		return math.MaxInt64
+	}
+	q, _ := bits.Div64(hi, lo, uint64(den))
+	return int64(min(q, math.MaxInt64))
+}
 
 // start is the time of a grid frame in seconds. ffmpeg keeps it to the microsecond and rounds that to a tick of
 // fineScale, which gives the exact one.

@@ -7,8 +7,8 @@ import (
 	weir "github.com/weirstream/weir"
 )
 
-// maxPixels of a coded picture, above which decoders are told to give up: 8192x4352.
-const maxPixels = 8192 * 4352
+// MaxPixels of a coded picture, above which decoders are told to give up: 8192x4352.
+const MaxPixels = 8192 * 4352
 
 // Input is one stream of a file that nobody vouches for.
 type Input struct {
@@ -53,9 +53,15 @@ func global() []string {
 		"-filter_threads", "1", "-filter_complex_threads", "1", "-copyts"}
 }
 
+// OpenArgs are how ffmpeg and ffprobe alike open a file, before -i: as the one format, from no other place than files,
+// and looking far enough for streams that start late, so that both number them alike.
+func OpenArgs(demuxer string) []string {
+	return []string{"-protocol_whitelist", "file,pipe", "-f", demuxer, "-probesize", "20000000", "-analyzeduration", "10000000", "-threads", "1"}
+}
+
 // args open the input with one decoder thread. Timestamps stay as they are in the file (-copyts).
 func (in Input) args() []string {
-	a := []string{"-protocol_whitelist", "file,pipe", "-f", in.Demuxer, "-threads", "1", "-max_pixels", strconv.Itoa(maxPixels)}
+	a := append(OpenArgs(in.Demuxer), "-max_pixels", strconv.Itoa(MaxPixels))
 	if in.Seek != nil {
 		// The filters drop what comes before the wanted frame, so ffmpeg must not.
 		a = append(a, "-noaccurate_seek", "-seek_timestamp", "1", "-ss", seconds(in.Seek.US))

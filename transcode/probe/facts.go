@@ -25,6 +25,7 @@ type Video struct {
 	Rotation    int    // degrees counter-clockwise that ffmpeg turns it, 0, 90, 180 or 270
 	HDR         string // "pq", "hlg" or ""
 	RGB         bool   // the pixels have no luma yet
+	Delay       int64  // ticks of OriginDen by which its decoder stamps pictures late: AVI has no presentation times
 	Keys        []Key  // in order of presentation
 }
 
