@@ -29,7 +29,7 @@ export function h<K extends keyof HTMLElementTagNameMap>(
 }
 
 /** An SVG from markup that is part of the program, never from outside it. It is hidden from assistive technology. */
-export function svg(markup: string, className = "icon"): SVGElement {
+export function svg(markup: string, className = "glyph"): SVGElement {
   const template = document.createElement("template");
   template.innerHTML = markup;
   const element = template.content.firstElementChild;

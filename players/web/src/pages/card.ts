@@ -10,7 +10,7 @@ import { Badge } from "./page.ts";
 export class Card {
   readonly node: HTMLElement;
   private readonly link = h("a", { class: "frame" });
-  private readonly picture = h("img", { alt: "", loading: "lazy", decoding: "async", hidden: true });
+  private readonly picture = h("img", { alt: "", loading: "lazy", decoding: "async" });
   private readonly badge = new Badge();
   private readonly length = h("span", { class: "length" });
   private readonly name = h("h2");
@@ -20,8 +20,8 @@ export class Card {
   constructor(private title: Title, remove: (title: Title) => void) {
     const bin = h("button", { type: "button", class: "bin", title: "Delete" }, "Delete");
     bin.addEventListener("click", () => remove(this.title));
-    this.picture.addEventListener("load", () => (this.picture.hidden = false));
-    this.picture.addEventListener("error", () => (this.picture.hidden = true));
+    this.picture.addEventListener("load", () => this.picture.classList.add("on"));
+    this.picture.addEventListener("error", () => this.picture.removeAttribute("src"));
     this.link.append(mark(), this.picture, this.badge.node, this.length);
     this.node = h("li", { class: "card" }, this.link, h("div", { class: "under" }, h("div", {}, this.name, this.meta), bin));
     this.update(title);
@@ -43,9 +43,8 @@ export class Card {
   /** The picture comes a little later than the title can be played: it is asked for once in each state. */
   private showPicture({ poster, state }: Title): void {
     const wish = poster ? `${poster} ${state}` : "";
-    if (!poster || wish === this.asked || !this.picture.hidden) return;
+    if (!poster || wish === this.asked || this.picture.classList.contains("on")) return;
     this.asked = wish;
-    this.picture.removeAttribute("src");
     this.picture.src = poster;
   }
 }
