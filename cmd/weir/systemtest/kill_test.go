@@ -201,7 +201,7 @@ func onlyAsset(t *testing.T, data string) string {
 	}
 	defer db.Close()
 	var id string
-	rows, err := db.Reader().QueryContext(t.Context(), "SELECT id FROM assets LIMIT 2")
+	rows, err := db.Reader().QueryContext(t.Context(), "SELECT id FROM asset LIMIT 2")
 	if err != nil {
 		t.Fatal(err)
 	}
