@@ -3,6 +3,7 @@ package edge_test
 import (
 	"bytes"
 	"io"
+	"path"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -65,11 +66,23 @@ func TestMissingObjectIsNotTheClientsFault(t *testing.T) {
 
 func TestPanicsAreContained(t *testing.T) {
 	s := start(t, 1000)
-	s.list(weir.Complete, 6)
+	s.list(weir.Growing, 3)
+	s.wantStatus(200, "hls/main.m3u8")
+	s.list(weir.Growing, 6)
+	s.advance(time.Minute)
+	s.store.set(func(key string, r io.ReadCloser) (io.ReadCloser, error) {
+		if strings.HasPrefix(path.Base(key), "2-") { // the page of segments 4 to 6
+			panic("the engine has a defect")
+		}
+		return r, nil
+	})
+	s.wantStatus(503, "hls/main.m3u8")
+	s.store.set(nil)
+	s.advance(time.Second)
 	s.wantStatus(200, "hls/main.m3u8")
 	s.store.set(func(string, io.ReadCloser) (io.ReadCloser, error) { panic("the engine has a defect") })
 	s.wantStatus(503, videoID+"/1.m4s")
-	s.advance(time.Hour)
+	s.advance(time.Minute)
 	s.wantStatus(503, "hls/main.m3u8")
 	s.store.set(nil)
 	s.advance(time.Second)

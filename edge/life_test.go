@@ -4,12 +4,17 @@ import (
 	"bytes"
 	"compress/gzip"
 	"errors"
+	"fmt"
 	"io"
+	"path"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	weir "github.com/weirstream/weir"
+	"github.com/weirstream/weir/edge"
 )
 
 func (s *site) wantStatus(want int, rest string, headers ...string) answer {
@@ -168,4 +173,64 @@ func TestGzipManifests(t *testing.T) {
 		}
 	}
 	s.wantStatus(200, videoID+"/1.m4s", "Accept-Encoding: gzip")
+}
+
+func TestIndexIsBounded(t *testing.T) {
+	const limit = 10_000
+	s := start(t, 1000, func(e *edge.Server) { e.IndexBytes = limit })
+	s.list(weir.Complete, 6)
+	for n := range 100 {
+		s.wantStatus(200, videoID+"/1.m4s")
+		other := fmt.Sprintf("/t/%s/%s/%d/clear/poster.jpg", s.ticket, assetID, n+2)
+		if a := s.do("GET", other); a.status != 404 {
+			t.Fatalf("GET of revision %d = %d", n+2, a.status)
+		}
+		if got := s.metric("weir_edge_index_bytes"); got > limit {
+			t.Fatalf("the index takes %v bytes, the limit is %d", got, limit)
+		}
+	}
+	if n := s.metric("weir_edge_head_reads_total", "result=changed"); n != 1 {
+		t.Errorf("the revision in use was read anew %v times", n)
+	}
+}
+
+// TestManifestsNameWhatIsThere follows every URI of every manifest: HLS and DASH lead to the same media.
+func TestManifestsNameWhatIsThere(t *testing.T) {
+	for _, state := range []weir.RevisionState{weir.Growing, weir.Complete} {
+		s := start(t, 1000)
+		s.list(state, 4)
+		for _, manifest := range []string{"hls/main.m3u8", "dash/main.mpd"} {
+			seen := map[string]bool{}
+			s.follow(manifest, seen)
+			for _, rendition := range []string{videoID, audioID} {
+				for _, name := range []string{"init.mp4", "1.m4s", "2.m4s", "3.m4s", "4.m4s"} {
+					if !seen[rendition+"/"+name] {
+						t.Errorf("%s %s does not name %s/%s", state, manifest, rendition, name)
+					}
+				}
+			}
+		}
+	}
+}
+
+var uris = regexp.MustCompile(`(?m)^([^#<\s].*)$|URI="([^"]+)"|(?:initialization|media)="([^"]+)"`)
+
+// follow gets what rest names and, if it is a manifest, all it names.
+func (s *site) follow(rest string, seen map[string]bool) {
+	if seen[rest] {
+		return
+	}
+	seen[rest] = true
+	a := s.wantStatus(200, rest)
+	if !strings.HasSuffix(rest, ".m3u8") && !strings.HasSuffix(rest, ".mpd") {
+		return
+	}
+	for _, m := range uris.FindAllStringSubmatch(string(a.body), -1) {
+		uri := m[1] + m[2] + m[3]
+		for n := range 8 {
+			id := []string{videoID, audioID}[n%2]
+			name := strings.NewReplacer("$Number$", strconv.Itoa(1+n/2), "$RepresentationID$", id).Replace(uri)
+			s.follow(path.Join(path.Dir(rest), name), seen)
+		}
+	}
 }

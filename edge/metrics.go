@@ -5,9 +5,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-
-	"github.com/weirstream/weir/edge/cache"
-	"github.com/weirstream/weir/edge/origin"
 )
 
 // classes are the label values of what was asked for, by what.
@@ -64,8 +61,9 @@ func newMetrics() *metrics {
 	return m
 }
 
-// register adds the metrics, and those read from the parts, to r.
-func (m *metrics) register(r prometheus.Registerer, c *cache.Memory, o *origin.Origin, connections func() int) error {
+// register adds the metrics, and those read from the handler's parts, to r.
+func (m *metrics) register(r prometheus.Registerer, h *handler, connections func() int) error {
+	c, o := h.cache, h.origin
 	count := func(name, help string, f func() int64) prometheus.Collector {
 		return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, func() float64 { return float64(f()) })
 	}
@@ -82,6 +80,7 @@ func (m *metrics) register(r prometheus.Registerer, c *cache.Memory, o *origin.O
 		gauge("weir_edge_cache_entries", "Entries in the memory tier.", func() int64 { return c.Stats().Entries }),
 		count("weir_edge_origin_retries_total", "Reads of the object store asked again after a break.", func() int64 { n, _ := o.Counts(); return n }),
 		count("weir_edge_origin_damaged_total", "Reads of the object store whose bytes failed their checksum.", func() int64 { _, n := o.Counts(); return n }),
+		gauge("weir_edge_index_bytes", "About the bytes of heads, pages and manifests in memory.", h.shelf.size),
 		gauge("weir_edge_connections", "Open client connections.", func() int64 { return int64(connections()) }),
 	} {
 		if err := r.Register(collector); err != nil {

@@ -129,6 +129,13 @@ func (s *shelf) find(ctx context.Context, organisation string, asset []byte, rev
 	return st.answer(now())
 }
 
+// size is what is charged now.
+func (s *shelf) size() int64 {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.bytes
+}
+
 // add makes a slot for key, dropping others for it.
 func (s *shelf) add(key revisionKey) *slot {
 	s.mu.Lock()

@@ -77,7 +77,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	defer h.cache.Close()
 	defer cancel()
 	if s.Registerer != nil {
-		if err := h.metrics.register(s.Registerer, h.cache, h.origin, s.open.count); err != nil {
+		if err := h.metrics.register(s.Registerer, h, s.open.count); err != nil {
 			return errors.Join(fmt.Errorf("register metrics: %w", err), ln.Close())
 		}
 	}
