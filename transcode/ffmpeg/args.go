@@ -34,12 +34,12 @@ var clean = [...]string{"-map_metadata", "-1", "-map_chapters", "-1", "-sn", "-d
 // ChunkArgs encode one chunk into every rendition from one decode. Each file is a fragmented MP4 of exactly n.Frames
 // frames whose first is an IDR picture, with an IDR picture every e.SegmentFrames.
 func ChunkArgs(n Normalise, e Encode) []string {
-	sizes := make([][2]int, len(e.Outputs))
+	fits := make([]string, len(e.Outputs))
 	for i, o := range e.Outputs {
-		sizes[i] = [2]int{o.Rung.Width, o.Rung.Height}
+		fits[i] = fit(o.Rung.Width, o.Rung.Height)
 	}
 	a := append(global(), n.Input.args()...)
-	a = append(a, "-filter_complex", n.fanOut(sizes))
+	a = append(a, "-filter_complex", n.fanOut(fits...))
 	for i, o := range e.Outputs {
 		a = append(a, "-map", fmt.Sprintf("[v%d]", i))
 		a = append(a, e.codec(o.Rung)...)
@@ -95,7 +95,7 @@ func layout(channels int) string {
 func StillArgs(n Normalise, width, height int, file string) []string {
 	n.Frames = 1
 	a := append(global(), n.Input.args()...)
-	a = append(a, "-filter_complex", n.fanOut([][2]int{{width, height}}), "-map", "[v0]", "-an", "-c:v", "mjpeg", "-q:v", "4",
+	a = append(a, "-filter_complex", n.fanOut(fitJPEG(width, height)), "-map", "[v0]", "-an", "-c:v", "mjpeg", "-q:v", "4",
 		"-huffman", "optimal", "-threads", "1", "-flags", "+bitexact", "-frames:v", "1")
 	a = append(a, clean[:]...)
 	return append(a, "-f", "mjpeg", "file:"+file)
@@ -104,7 +104,7 @@ func StillArgs(n Normalise, width, height int, file string) []string {
 // FramesArgs print a hash of each normalised frame, scaled to width x height, on stdout (ffmpeg's framemd5 format).
 func FramesArgs(n Normalise, width, height int) []string {
 	a := append(global(), n.Input.args()...)
-	a = append(a, "-filter_complex", n.fanOut([][2]int{{width, height}}), "-map", "[v0]", "-an", "-c:v", "rawvideo", "-fps_mode", "passthrough",
+	a = append(a, "-filter_complex", n.fanOut(fit(width, height)), "-map", "[v0]", "-an", "-c:v", "rawvideo", "-fps_mode", "passthrough",
 		"-frames:v", strconv.FormatInt(n.Frames, 10))
 	a = append(a, clean[:]...)
 	return append(a, "-f", "framemd5", "pipe:1")

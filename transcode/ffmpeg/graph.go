@@ -72,30 +72,37 @@ func (n Normalise) colour() []string {
 	case ColourRGB:
 		return []string{"scale=out_color_matrix=bt709:out_range=tv", "format=yuv444p", "setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709"}
 	case ColourPQ, ColourHLG:
-		return []string{"zscale=transfer=linear:npl=203", "format=gbrpf32le", "zscale=primaries=bt709", "tonemap=tonemap=hable:desat=0",
+		in := map[string]string{ColourPQ: "smpte2084", ColourHLG: "arib-std-b67"}[n.Colour]
+		// Files that say their transfer often leave out the rest.
+		return []string{"zscale=transferin=" + in + ":primariesin=bt2020:matrixin=bt2020nc:transfer=linear:npl=203", "format=gbrpf32le", "zscale=primaries=bt709", "tonemap=tonemap=hable:desat=0",
 			"zscale=transfer=bt709:matrix=bt709:range=tv", "format=yuv420p"}
 	}
 	return nil
 }
 
-// fit scales to a rung: even square pixels, 4:2:0, eight bits.
+// fit scales to even square pixels, 4:2:0, eight bits.
 func fit(width, height int) string {
 	return fmt.Sprintf("scale=w=%d:h=%d:flags=bicubic:out_range=tv,setsar=1,format=yuv420p", width, height)
 }
 
-// fanOut is the whole filter_complex: one decoder, one grid, and a labelled output a size.
-func (n Normalise) fanOut(sizes [][2]int) string {
+// fitJPEG is fit in the range that JPEG has.
+func fitJPEG(width, height int) string {
+	return fmt.Sprintf("scale=w=%d:h=%d:flags=bicubic:out_range=pc,setsar=1,format=yuvj420p", width, height)
+}
+
+// fanOut is the whole filter_complex: one decoder, one grid, and an output labelled v0, v1, ... for each of fits.
+func (n Normalise) fanOut(fits ...string) string {
 	head := fmt.Sprintf("[0:%d]%s", n.Input.Stream, n.graph())
-	if len(sizes) == 1 {
-		return fmt.Sprintf("%s,%s[v0]", head, fit(sizes[0][0], sizes[0][1]))
+	if len(fits) == 1 {
+		return fmt.Sprintf("%s,%s[v0]", head, fits[0])
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s,split=%d", head, len(sizes))
-	for i := range sizes {
+	fmt.Fprintf(&b, "%s,split=%d", head, len(fits))
+	for i := range fits {
 		fmt.Fprintf(&b, "[s%d]", i)
 	}
-	for i, s := range sizes {
-		fmt.Fprintf(&b, ";[s%d]%s[v%d]", i, fit(s[0], s[1]), i)
+	for i, f := range fits {
+		fmt.Fprintf(&b, ";[s%d]%s[v%d]", i, f, i)
 	}
 	return b.String()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync"
 	"time"
 
 	weir "github.com/weirstream/weir"
@@ -38,20 +39,19 @@ func Run(ctx context.Context, run Runner, j Job) error {
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	watch := time.AfterFunc(stall, func() { cancel(ErrStalled) })
-	defer watch.Stop()
-	alive := func() { watch.Reset(stall) }
+	dog := newWatchdog(stall, func() { cancel(ErrStalled) })
+	defer dog.stop()
 	var parser progressParser
 	var last Progress
 	c := sandbox.Command{Path: "ffmpeg", Args: j.Args, Dir: j.Dir, ReadOnly: []string{j.Input}, Limits: j.Limits}
 	if j.Stdout != nil {
-		c.Stdout = &pulse{w: j.Stdout, beat: alive}
+		c.Stdout = &guarded{w: j.Stdout, dog: dog}
 	}
 	c.OnStderrLine = func(line string) bool {
 		p, complete, mine := parser.line(line)
 		if complete {
 			if p != last {
-				alive()
+				dog.feed()
 			}
 			last = p
 			if j.OnProgress != nil {
@@ -67,15 +67,54 @@ func Run(ctx context.Context, run Runner, j Job) error {
 	return err
 }
 
-// pulse counts a write that was taken as progress.
-type pulse struct {
-	w    io.Writer
-	beat func()
+// watchdog calls bark once, when it was not fed for a while. The zero value is not ready.
+type watchdog struct {
+	after time.Duration
+
+	mu    sync.Mutex // guards the rest
+	timer *time.Timer
+	held  bool // somebody else keeps the tool waiting
 }
 
-func (p *pulse) Write(b []byte) (int, error) {
-	p.beat()
-	n, err := p.w.Write(b)
-	p.beat()
-	return n, err
+func newWatchdog(after time.Duration, bark func()) *watchdog {
+	d := &watchdog{after: after}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.timer = time.AfterFunc(after, func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if !d.held {
+			bark()
+		}
+	})
+	return d
+}
+
+// feed starts the clock afresh.
+func (d *watchdog) feed() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.timer.Reset(d.after)
+}
+
+func (d *watchdog) stop() { d.timer.Stop() }
+
+// hold stops the clock, or lets it run, afresh.
+func (d *watchdog) hold(held bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.held = held
+	d.timer.Reset(d.after)
+}
+
+// guarded is output whose reader may take its time: that is no stall of the tool, and output is progress.
+type guarded struct {
+	w   io.Writer
+	dog *watchdog
+}
+
+func (g *guarded) Write(b []byte) (int, error) {
+	g.dog.hold(true)
+	defer g.dog.hold(false)
+	return g.w.Write(b)
 }

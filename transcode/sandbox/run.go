@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os/exec"
 	"path/filepath"
 	"runtime"
@@ -51,9 +52,29 @@ func Run(ctx context.Context, c Command) error {
 	defer runtime.UnlockOSThread()
 	stderr := &lines{see: c.OnStderrLine}
 	cmd := command(ctx, c, spec, stderr)
+	var out *taker
+	if c.Stdout != nil {
+		out = &taker{w: c.Stdout}
+		cmd.Stdout = out
+	}
 	err = cmd.Run()
 	stderr.close()
+	if out != nil && out.err != nil && ctx.Err() == nil {
+		return fmt.Errorf("take the output of %s: %w", filepath.Base(tool), out.err)
+	}
 	return c.explain(ctx, filepath.Base(tool), err, stderr)
+}
+
+// taker keeps the error of the caller's writer, which says more than the tool's complaint about its closed output.
+type taker struct {
+	w   io.Writer
+	err error
+}
+
+func (t *taker) Write(b []byte) (int, error) {
+	n, err := t.w.Write(b)
+	t.err = err
+	return n, err
 }
 
 func command(ctx context.Context, c Command, spec []byte, stderr *lines) *exec.Cmd {
@@ -61,7 +82,6 @@ func command(ctx context.Context, c Command, spec []byte, stderr *lines) *exec.C
 	cmd.Args[0] = childName
 	cmd.Env = []string{"GOMAXPROCS=1"} // the child is this program; the tool gets order.environ
 	cmd.Dir = "/"
-	cmd.Stdout = c.Stdout
 	cmd.Stderr = stderr
 	cmd.WaitDelay = drain
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
