@@ -20,8 +20,9 @@ type ClaimRequest struct {
 // longer the task's, its lease was taken over, or the job is final: the worker then drops the work. All are durable when
 // they return.
 type Claims interface {
-	// Claim leases the best claimable task: of the oldest job first, held masters before others, then by Order. Its fence
-	// and attempt grow by one. NotFound means there is none.
+	// Claim leases the best claimable task: of jobs without a plan first, so that a short upload behind a long one is
+	// examined soon; then of the oldest job, held masters before others, then by Order. Its fence and attempt grow by one.
+	// NotFound means there is none.
 	Claim(ctx context.Context, r ClaimRequest) (weir.Claim, error)
 	// Heartbeat extends the lease and notes progress.
 	Heartbeat(ctx context.Context, c weir.Claim, progress int64, until time.Time) error

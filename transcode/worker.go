@@ -30,7 +30,7 @@ type Worker struct {
 	Slots       int           // tasks at once; 0 is the number of CPUs
 	Lease       time.Duration // how long a claim lasts without a heartbeat, which comes three times as often; 0 is 30 s
 	Poll        time.Duration // how often it looks for work unwoken; 0 is 5 s
-	MaxAttempts int           // of a task before its job fails; 0 is 3
+	MaxAttempts int           // of a task before its job fails; 0 is 3. Twice as many may be lost with their worker
 
 	Wake     <-chan struct{}       // a value says that there may be work; nil is never
 	Planned  func(context.Context) // called after the ledger took a plan with its tasks; nil does nothing
@@ -103,6 +103,8 @@ func (w *Worker) claim(ctx context.Context) (weir.Claim, error) {
 		Until: now.Add(w.lease())})
 }
 
+func (w *Worker) maxAttempts() int { return orDefault(w.MaxAttempts, 3) }
+
 func (w *Worker) lease() time.Duration { return orDefault(w.Lease, 30*time.Second) }
 
 // work makes one attempt at a claimed task, from its heartbeats to its end in the ledger.
@@ -114,7 +116,7 @@ func (w *Worker) work(ctx context.Context, c weir.Claim) {
 		dir: filepath.Join(w.Dir, fmt.Sprintf("%s-%d-%d", c.Job.ID, c.Task.N, c.Task.Fence))}
 	var beats sync.WaitGroup
 	beats.Go(func() { a.beat(held, lose) })
-	err := a.do(held)
+	err := a.try(held)
 	switch {
 	case err != nil && context.Cause(held) != nil:
 		err = context.Cause(held) // what followed from it says less
@@ -143,7 +145,7 @@ func (w *Worker) settle(held context.Context, a *attempt, err error) {
 		told = w.Claims.Release(ctx, a.claim)
 	} else {
 		a.log.Error("attempt failed", "error", err, "final", final)
-		told = w.Claims.Fail(ctx, a.claim, reasonFor(err, a.claim.Task.Kind), final, orDefault(w.MaxAttempts, 3))
+		told = w.Claims.Fail(ctx, a.claim, reasonFor(err, a.claim.Task.Kind), final, w.maxAttempts())
 	}
 	if told != nil { // the record was taken after all, or the lease will run out
 		a.log.Warn("attempt not ended", "error", told)

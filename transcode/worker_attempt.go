@@ -29,6 +29,14 @@ type attempt struct {
 	progress atomic.Int64 // in the task's units
 }
 
+// try does the task, unless it was claimed so often that it must be what ends its workers.
+func (a *attempt) try(ctx context.Context) error {
+	if most := 2 * a.maxAttempts(); a.claim.Task.Attempt > most {
+		return weir.Errorf(weir.Internal, "%d attempts before this one never ended", most)
+	}
+	return a.do(ctx)
+}
+
 // do does the task, with a scratch folder of its own.
 func (a *attempt) do(ctx context.Context) error {
 	if err := os.MkdirAll(a.dir, 0o700); err != nil {

@@ -292,6 +292,29 @@ func TestWorkerSaysThatTheDiskIsFull(t *testing.T) {
 	}
 }
 
+// TestWorkerDoesNotTryAPoisonedTask: one that took six workers with it fails its job instead of a seventh.
+func TestWorkerDoesNotTryAPoisonedTask(t *testing.T) {
+	h := newHouse(t)
+	h.planned(t, "asset")
+	for range 6 {
+		h.claim(t)
+		if err := h.ledger.Void(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w := h.worker(t, "one")
+	w.Tool = "tool"
+	w.Runner = func(context.Context, sandbox.Command) error {
+		t.Error("the tool was run")
+		return nil
+	}
+	start(t, w)
+	h.await(t, "asset", weir.FactAssetFailed)
+	if job, _ := h.job(t, "asset"); job.Reason != "the picture could not be encoded" {
+		t.Errorf("reason is %q", job.Reason)
+	}
+}
+
 // tiring is a ledger that tells of heartbeats and may refuse them.
 type tiring struct {
 	transcode.Claims

@@ -86,6 +86,9 @@ func (e *Engines) openStores(ctx context.Context, c Config) (*embed.DB, error) {
 		}
 		e.closes = append(e.closes, db.Close)
 		e.Ledger = &embed.Ledger{DB: db, At: c.At}
+		if err := e.Ledger.Void(ctx); err != nil { // the folder is this process's alone, so nobody holds a lease
+			return nil, err
+		}
 		e.Ingest = &embed.Ingest{DB: db}
 		e.Catalog = &embed.Catalog{DB: db}
 		return db, nil

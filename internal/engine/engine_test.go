@@ -11,6 +11,7 @@ import (
 	"github.com/weirstream/weir"
 	"github.com/weirstream/weir/control/catalog"
 	"github.com/weirstream/weir/internal/engine"
+	"github.com/weirstream/weir/transcode"
 )
 
 // The zero value with a data folder is the laptop: every port works, and a fact put with a title reaches the bus.
@@ -90,6 +91,30 @@ func TestOpenIsDurableAndExclusive(t *testing.T) {
 	second := open(t, c)
 	if _, err := second.Blobs.Stat(t.Context(), "k"); err != nil || second.Folder.RootKey != key {
 		t.Errorf("after Close and Open: Stat = %v, the same root key: %v", err, second.Folder.RootKey == key)
+	}
+}
+
+// A process that was killed left its task leased for an hour; the next one need not wait.
+func TestOpenVoidsLeases(t *testing.T) {
+	c := engine.Config{Data: t.TempDir()}
+	first, err := engine.Open(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	job := weir.Job{ID: "j", Organisation: weir.DefaultOrganisation, Asset: "a", Master: weir.Master{ID: "m"}, Created: now}
+	if err := first.Ledger.Create(t.Context(), job); err != nil {
+		t.Fatal(err)
+	}
+	request := transcode.ClaimRequest{Worker: "w", Now: now, Until: now.Add(time.Hour)}
+	if _, err := first.Ledger.Claim(t.Context(), request); err != nil {
+		t.Fatal(err)
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := open(t, c).Ledger.Claim(t.Context(), request); err != nil || got.Task.Attempt != 2 {
+		t.Errorf("Claim after another Open = %+v, %v; want a second attempt", got.Task, err)
 	}
 }
 

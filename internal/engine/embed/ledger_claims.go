@@ -33,12 +33,13 @@ const (
 
 	claimableBy = claimable + ` AND (task.tool = '' OR task.tool IN (SELECT value FROM json_each(:tools)))`
 
-	// claim leases the best task: first the best job that has one, then the best of its tasks.
+	// claim leases the best task: first the best job that has one, then the best of its tasks. A pending job has only its
+	// plan task, and its state sorts before the other.
 	claim = `UPDATE task SET state = 'leased', attempt = attempt + 1, fence = fence + 1, worker = :worker, lease = :until
 		WHERE (job, n) = (SELECT job, n FROM task INDEXED BY task_open
 			WHERE job = (SELECT job.id FROM job
 				WHERE ` + openJob + ` AND EXISTS (SELECT 1 FROM task INDEXED BY task_open WHERE task.job = job.id AND ` + claimableBy + `)
-				ORDER BY job.created, job.master_id IN (SELECT value FROM json_each(:masters)) DESC, job.id LIMIT 1)
+				ORDER BY job.state, job.created, job.master_id IN (SELECT value FROM json_each(:masters)) DESC, job.id LIMIT 1)
 			AND ` + claimableBy + ` ORDER BY wanted, n LIMIT 1)
 		RETURNING ` + taskColumns
 )
@@ -154,6 +155,16 @@ func (l *Ledger) Record(ctx context.Context, c weir.Claim, r weir.Record, final 
 func (l *Ledger) Release(ctx context.Context, c weir.Claim) error {
 	return wrap("release task", l.DB.Write(ctx, func(tx *sql.Tx) error {
 		return changeHeld(ctx, tx, c, "state = ?, attempt = attempt - 1, worker = '', lease = 0", weir.TaskReady)
+	}))
+}
+
+// Void gives back every leased task as if its lease had run out: claimable at once, the attempt counted, because it may be
+// what ended its worker. Only a process that alone can hold leases may call it, before it claims any.
+func (l *Ledger) Void(ctx context.Context) error {
+	return wrap("void leases", l.DB.Write(ctx, func(tx *sql.Tx) error {
+		_, err := change(ctx, tx, "UPDATE task SET state = ?, worker = '', lease = 0 WHERE state = ? AND job IN (SELECT id FROM job WHERE "+openJob+")",
+			weir.TaskReady, weir.TaskLeased)
+		return err
 	}))
 }
 

@@ -94,6 +94,50 @@ func TestLedgerKillPoints(t *testing.T) {
 	}
 }
 
+// TestLedgerVoid: what a killed process held is there for the next one at once, and its attempts are counted.
+func TestLedgerVoid(t *testing.T) {
+	ctx, now := t.Context(), time.Unix(1000, 0)
+	l := &embed.Ledger{DB: openStores(t, filepath.Join(t.TempDir(), "stores.db"))}
+	request := transcode.ClaimRequest{Now: now, Until: now.Add(time.Hour)}
+	claim := func() weir.Claim {
+		t.Helper()
+		c, err := l.Claim(ctx, request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	for _, asset := range []string{"a1", "over"} {
+		if err := l.Create(ctx, newJob(asset, now)); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Planned(ctx, claim(), []byte("p"), []weir.Task{{N: 1}, {N: 2}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	done, lost := claim(), claim()
+	if err := l.Record(ctx, done, weir.Record{Body: []byte("r")}, true); err != nil {
+		t.Fatal(err)
+	}
+	claim()
+	if err := l.Cancel(ctx, "over", now); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Void(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Heartbeat(ctx, lost, 1, now.Add(time.Hour)); weir.KindOf(err) != weir.Conflict {
+		t.Errorf("Heartbeat of a void lease = %v, want Conflict", err)
+	}
+	c := claim()
+	if c.Job.Asset != "a1" || c.Task.N != lost.Task.N || c.Task.Attempt != 2 || c.Task.Fence <= lost.Task.Fence {
+		t.Errorf("claim after Void = %s %+v, want another attempt at %+v", c.Job.Asset, c.Task, lost.Task)
+	}
+	if c, err := l.Claim(ctx, request); weir.KindOf(err) != weir.NotFound {
+		t.Errorf("another claim after Void = %s %+v, %v, want nothing", c.Job.Asset, c.Task, err)
+	}
+}
+
 // TestLedgerUsesItsIndexes: a claim must not read the tasks that are done.
 func TestLedgerUsesItsIndexes(t *testing.T) {
 	db := openStores(t, filepath.Join(t.TempDir(), "stores.db"))

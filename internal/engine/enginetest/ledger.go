@@ -82,7 +82,7 @@ func (l *ledgerTest) claim(r transcode.ClaimRequest) weir.Claim {
 	return c
 }
 
-// planned makes a running job whose tasks 1, 2 ... are wanted in these orders. No older job may have a claimable task.
+// planned makes a running job whose tasks 1, 2 ... are wanted in these orders. No older job may be without its plan.
 func (l *ledgerTest) planned(asset string, orders ...int) {
 	l.Helper()
 	l.create(asset)

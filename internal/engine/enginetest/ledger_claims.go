@@ -16,14 +16,17 @@ func ledgerClaimOrder(l *ledgerTest) {
 	l.later(-time.Second)
 	l.planned("b", 2, 1) // task 2 is wanted before 1
 	l.planned("a", 0)    // as old as b
+	l.later(2 * time.Second)
+	l.create("new") // has no plan yet
+	l.create("held")
 	r := l.request()
-	r.Masters = []string{"master-b", "master-young"}
+	r.Masters = []string{"master-b", "master-young", "master-held"}
 	var got []string
-	for range 4 {
+	for range 6 {
 		c := l.claim(r)
 		got = append(got, fmt.Sprint(c.Job.Asset, c.Task.N))
 	}
-	l.same("claims with masters b and young", got, []string{"b2", "b1", "a1", "young1"})
+	l.same("claims with masters b, young and held", got, []string{"held0", "new0", "b2", "b1", "a1", "young1"})
 	_, err := l.engine.Claims.Claim(l.Context(), r)
 	l.kind("Claim of nothing", err, weir.NotFound)
 }

@@ -158,10 +158,11 @@ func ledgerClaimable(l *ledgerTest) {
 	l.planned("a1", 0, 1, 2)
 	l.create("a2")
 	f(4)
+	l.claim(l.request()) // a2's
 	c := l.claim(l.request())
-	f(3)
+	f(2)
 	l.later(time.Minute)
-	f(3) // the lease ends now, it has not ended
+	f(2) // the lease ends now, it has not ended
 	l.later(time.Second)
 	f(4)
 	l.ok("Fail", l.engine.Claims.Fail(l.Context(), c, "it broke", false, 3))
