@@ -77,7 +77,7 @@ class Row {
     setText(this.note, note(this.upload));
     this.note.classList.toggle("reason", phase === "failed");
     this.bar.set(file.size > 0 ? sent / file.size : 1);
-    this.bar.node.hidden = status !== undefined && phase !== "failed";
+    this.bar.node.hidden = status !== undefined;
     this.encode.node.hidden = !status || phase === "failed";
     if (status) this.encode.draw(status);
     this.watch.hidden = !status?.playable || phase === "failed";

@@ -19,7 +19,8 @@ export class WatchPage implements Page {
   private readonly heading = h("h1", { tabIndex: -1 }, "\u00a0");
   private readonly badge = new Badge();
   private readonly meta = h("p", { class: "meta" }, "\u00a0");
-  private readonly actions = h("div", { class: "actions" });
+  private readonly copyHLS: HTMLButtonElement;
+  private readonly copyDASH: HTMLButtonElement;
   private readonly encode = new EncodeProgress();
   private readonly panel = h("section", { class: "panel", "aria-label": "Encoding", hidden: true }, h("h2", {}, "Encoding"), this.encode.node);
   private player: WeirPlayer | undefined;
@@ -27,9 +28,12 @@ export class WatchPage implements Page {
   private playback: PlaybackAnswer | undefined;
 
   constructor(private readonly app: App, private readonly id: string) {
+    this.copyHLS = copyButton(app, "Copy HLS URL", () => this.playback?.hls ?? "");
+    this.copyDASH = copyButton(app, "Copy DASH URL", () => this.playback?.dash ?? "");
+    this.copyHLS.disabled = this.copyDASH.disabled = true; // until it can be played
     this.screen.append(h("div", { class: "placeholder" }, mark(), this.wait));
     this.node = h("main", { class: "page watch", id: "main" }, this.screen,
-      h("header", { class: "head" }, h("div", {}, this.heading, h("div", { class: "facts" }, this.badge.node, this.meta)), this.actions),
+      h("header", { class: "head" }, h("div", {}, this.heading, h("div", { class: "facts" }, this.badge.node, this.meta)), this.actions()),
       this.panel);
     const stop = app.followers.follow(id, (asset) => this.draw(asset), (error) => this.lost(error));
     this.life.signal.addEventListener("abort", stop);
@@ -51,7 +55,6 @@ export class WatchPage implements Page {
     this.badge.set(asset.state, states[asset.state]);
     this.encode.draw(asset);
     this.panel.hidden = final(asset.state) || asset.renditions.length === 0;
-    if (this.actions.childElementCount === 0) this.drawActions();
     if (asset.playable && asset.state !== "failed") void this.play(asset);
     else if (!this.player) setText(this.wait, waiting(asset));
     if (asset.state === "deleted") this.lost(new Problem(410, "", "This title was deleted."));
@@ -64,6 +67,7 @@ export class WatchPage implements Page {
       const playback = await this.app.api.play(this.id);
       if (this.life.signal.aborted) return;
       this.playback = playback;
+      this.copyHLS.disabled = this.copyDASH.disabled = false;
       const player = new WeirPlayer();
       player.title = asset.title;
       if (playback.poster) player.poster = playback.poster;
@@ -89,14 +93,10 @@ export class WatchPage implements Page {
     }
   }
 
-  private drawActions(): void {
+  private actions(): HTMLElement {
     const remove = h("button", { type: "button", class: "button quiet danger" }, "Delete");
     remove.addEventListener("click", () => void this.remove());
-    this.actions.append(
-      copyButton(this.app, "Copy link", () => location.href),
-      copyButton(this.app, "Copy HLS URL", () => this.playback?.hls ?? ""),
-      copyButton(this.app, "Copy DASH URL", () => this.playback?.dash ?? ""),
-      remove);
+    return h("div", { class: "actions" }, copyButton(this.app, "Copy link", () => location.href), this.copyHLS, this.copyDASH, remove);
   }
 
   private async remove(): Promise<void> {

@@ -6,7 +6,7 @@ import { fault, shakaFault, type ShakaTrouble } from "./fault.ts";
 
 const config = {
   manifest: { defaultPresentationDelay: 0 }, // a growing asset is no live event: all that is listed can be played
-  streaming: { bufferingGoal: 30, rebufferingGoal: 0.5, bufferBehind: 60 },
+  streaming: { bufferingGoal: 30, rebufferingGoal: 0.5, bufferBehind: 60, retryParameters: { maxAttempts: 5 } },
   abr: { droppedFrames: false }, // a busy machine is no reason to drop a rendition for good
 };
 

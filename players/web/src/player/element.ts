@@ -40,7 +40,7 @@ export class WeirPlayer extends HTMLElement {
     this.video.playsInline = true;
     this.video.tabIndex = -1;
     this.playback = new Playback(this.video);
-    this.overlay = new Overlay(() => this.playback.toggle(), () => void this.retry());
+    this.overlay = new Overlay(() => this.playback.toggle(), () => void this.retry(), (yes) => (this.controls.node.inert = yes));
     this.controls = new Controls(this.playback, {
       fullscreen: () => void this.toggleFullscreen(),
       pictureInPicture: () => void this.togglePictureInPicture(),

@@ -1,7 +1,7 @@
 // HLS by the browser itself, where there is no Media Source Extension (older iPhones).
 
 import type { Engine, Listener } from "./engine.ts";
-import { fault } from "./fault.ts";
+import { fault, mediaFault } from "./fault.ts";
 
 export class NativeEngine implements Engine {
   readonly library = "the browser";
@@ -20,6 +20,7 @@ export class NativeEngine implements Engine {
     const { signal } = this.life;
     this.video.addEventListener("loadedmetadata", () => (this.video.currentTime = at), { signal, once: true });
     this.video.addEventListener("durationchange", () => this.listener.growing(this.video.duration === Infinity), { signal });
+    this.video.addEventListener("error", () => this.video.error && this.listener.fault(mediaFault(this.video.error)), { signal });
     this.video.src = url;
   }
 

@@ -8,8 +8,8 @@ import { announcement, type State } from "./state.ts";
 export class Overlay {
   readonly nodes: HTMLElement[];
   private readonly poster = h("img", { class: "poster", alt: "", hidden: true });
-  private readonly spinner = h("div", { class: "spinner", "aria-hidden": "true" }, h("i"), h("i"), h("i"));
-  private readonly note = h("div", { class: "note", hidden: true }, "Waiting for more of it to be encoded…");
+  private readonly note = h("div", { class: "note", hidden: true }, "Waiting for more of it to be encoded");
+  private readonly spinner = h("div", { class: "spinner", "aria-hidden": "true" }, h("i"), h("i"), h("i"), this.note);
   private readonly name = h("div", { class: "name", "aria-hidden": "true", hidden: true });
   private readonly big: HTMLButtonElement;
   private readonly error: HTMLElement;
@@ -22,7 +22,8 @@ export class Overlay {
   /** What had the focus before the list of keys. */
   private before: Element | null = null;
 
-  constructor(play: () => void, retry: () => void) {
+  /** covered is told whether the list of keys covers all else. */
+  constructor(play: () => void, retry: () => void, private readonly covered: (yes: boolean) => void) {
     this.big = h("button", { type: "button", class: "big", "aria-label": "Play", tabIndex: -1 }, icon("play"));
     this.big.addEventListener("click", play);
     this.retryButton = h("button", { type: "button", class: "retry" }, "Try again");
@@ -31,10 +32,10 @@ export class Overlay {
     const close = h("button", { type: "button", class: "retry" }, "Close");
     close.addEventListener("click", () => this.toggleHelp(false));
     const rows = shortcuts.flatMap(([keys, what]) => [h("dt", {}, keys), h("dd", {}, what)]);
-    this.help = h("div", { class: "help", role: "dialog", "aria-label": "Keyboard shortcuts", hidden: true },
+    this.help = h("div", { class: "help", role: "dialog", "aria-modal": "true", "aria-label": "Keyboard shortcuts", hidden: true },
       h("h2", {}, "Keyboard"), h("dl", {}, ...rows), close);
     this.poster.addEventListener("error", () => (this.poster.hidden = true));
-    this.nodes = [this.poster, this.name, this.spinner, this.note, this.big, this.error, this.help, this.status];
+    this.nodes = [this.poster, this.name, this.spinner, this.big, this.error, this.help, this.status];
   }
 
   /** Sets the picture shown before the first frame; "" for none. */
@@ -75,11 +76,12 @@ export class Overlay {
     this.error.replaceChildren(icon("warning"), this.title, this.text, ...(fault.retry ? [this.retryButton] : []), this.detail);
   }
 
-  toggleHelp(open = this.help.hidden): void {
+  toggleHelp(open: boolean = this.help.hidden === true): void {
     if (open === !this.help.hidden) return;
     const root = this.help.getRootNode();
     if (open && root instanceof ShadowRoot) this.before = root.activeElement;
     this.help.hidden = !open;
+    this.covered(open);
     if (open) this.help.querySelector("button")?.focus();
     else if (this.before instanceof HTMLElement) this.before.focus();
   }

@@ -1,7 +1,7 @@
 // One video element and the engine that fills it: loading, switching, retrying. It holds the state; it draws nothing.
 
 import { makeEngine, type Engine, type Listener } from "./engine.ts";
-import { fault, mediaFault } from "./fault.ts";
+import { fault } from "./fault.ts";
 import { initial, next, type EngineKind, type Happening, type State } from "./state.ts";
 import { bufferedUntil, ranges, seekTarget } from "./timeline.ts";
 
@@ -45,10 +45,6 @@ export class Playback extends EventTarget {
     video.addEventListener("loadeddata", () => {
       this.from = undefined;
       this.happened({ type: "ready", paused: video.paused });
-    });
-    video.addEventListener("error", () => {
-      // Engines report their own; this is for what only the element knows, and for native playback.
-      if (video.error && this.engine) this.happened({ type: "fault", fault: mediaFault(video.error) });
     });
   }
 

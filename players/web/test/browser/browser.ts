@@ -68,7 +68,10 @@ function install(): void {
     const element = create(name, options);
     if (element instanceof HTMLVideoElement) {
       for (const type of ["emptied", "playing", "waiting", "seeking", "seeked", "ended", "error"] as const) {
-        element.addEventListener(type, () => moments.push({ type, at: performance.now(), position: element.currentTime }));
+        element.addEventListener(type, () => {
+          const { seekable } = element;
+          moments.push({ type, at: performance.now(), position: element.currentTime, end: seekable.length > 0 ? seekable.end(seekable.length - 1) : 0 });
+        });
       }
     }
     return element;

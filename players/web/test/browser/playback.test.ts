@@ -80,7 +80,7 @@ async function playThrough(asset: string, engine: EngineKind): Promise<void> {
     await ends(page);
     const end = await stats(page);
     assert.ok(Math.abs(end.position - duration) < 0.1, `it ended at ${end.position} s of ${duration} s`);
-    assert.deepEqual(stalls(await moments(page), duration), [], `${asset} stalled`);
+    assert.deepEqual(stalls(await moments(page)), [], `${asset} stalled`);
     assert.deepEqual(errors, []);
   } finally {
     await page.close();
@@ -111,6 +111,7 @@ async function playGrowing(engine: EngineKind): Promise<void> {
     await ends(page, end * 1000 + 2 * patience);
     const last = await stats(page);
     assert.ok(Math.abs(last.position - end) < 0.1, `it ended at ${last.position} s of ${end} s`);
+    assert.deepEqual(stalls(await moments(page)), [], "it stalled where more was encoded");
     assert.equal(await page.evaluate(() => Reflect.get(globalThis, "notReloaded")), true);
     assert.equal((await moments(page)).filter((m) => m.type === "emptied").length <= 1, true, "the source was loaded again");
     assert.deepEqual(errors, []);

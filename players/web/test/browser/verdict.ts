@@ -9,15 +9,17 @@ export interface Moment {
   at: number;
   /** Seconds of the film. */
   position: number;
+  /** Seconds of the film that can be played at that moment. */
+  end: number;
 }
 
 /** Milliseconds after a seek in which waiting is no fault. */
 const settling = 2000;
-/** Seconds before the end in which waiting is no fault. */
-const ending = 0.3;
+/** Seconds before the end, also of what is encoded so far, in which waiting is no fault of the player. */
+const ending = 0.5;
 
 /** The waiting events that a viewer would call a stall: after playback has started, not near a seek, not at the end. */
-export function stalls(moments: readonly Moment[], duration: number): Moment[] {
+export function stalls(moments: readonly Moment[]): Moment[] {
   let playing = false;
   let seek = -Infinity;
   const found: Moment[] = [];
@@ -25,7 +27,7 @@ export function stalls(moments: readonly Moment[], duration: number): Moment[] {
     if (m.type === "emptied") playing = false; // another source
     else if (m.type === "playing") playing = true;
     else if (m.type === "seeking" || m.type === "seeked") seek = m.at;
-    else if (m.type === "waiting" && playing && m.at - seek > settling && m.position < duration - ending) found.push(m);
+    else if (m.type === "waiting" && playing && m.at - seek > settling && m.position < m.end - ending) found.push(m);
   }
   return found;
 }
