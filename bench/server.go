@@ -68,7 +68,11 @@ func (s *server) cpu() (own, children time.Duration, err error) {
 }
 
 // ingested is what `weir ingest --json` prints.
-type ingested struct{ Asset, HLS, DASH, Watch string }
+type ingested struct {
+	Asset, HLS, DASH, Watch string
+	Playable                float64 `json:"playable_seconds"`
+	Complete                float64 `json:"complete_seconds"`
+}
 
 func (s *server) ingest(ctx context.Context, bin, file string) (ingested, error) {
 	cmd := exec.CommandContext(ctx, bin, "ingest", file, "--server", s.Listen, "--json")
