@@ -3,6 +3,7 @@ package transcode_test
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 
@@ -10,12 +11,16 @@ import (
 	"github.com/weirstream/weir/transcode"
 )
 
-// finish claims every task of testPlan's job in turn and records what it made, calling after once a record.
-func (h *house) finish(t testing.TB, after func(records int)) {
+// finish claims every task of testPlan's job in turn, or those before one of another kind, and records what it made, calling
+// after once a record.
+func (h *house) finish(t testing.TB, after func(records int), kinds ...weir.TaskKind) {
 	t.Helper()
 	all, page := recordsOf(t, testPlan())
 	done := 0
-	for range testPlan().Tasks {
+	for _, task := range testPlan().Tasks {
+		if len(kinds) > 0 && !slices.Contains(kinds, task.Kind) {
+			return
+		}
 		c := h.claim(t)
 		for i, r := range all {
 			if r.Task != c.Task.N {

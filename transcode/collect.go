@@ -2,6 +2,7 @@ package transcode
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -18,13 +19,22 @@ type DeletedAssets interface {
 	Collected(ctx context.Context, asset string) error
 }
 
-// Collector removes the objects of deleted assets once the grace time has passed since their deletion: every object of
-// the asset except its heads, which stay as tombstones, and the master. It does not look for the objects of lost
-// attempts on assets that live: those are few, unreachable, and go with their asset.
+// FailedJobs is the collector's side of the job ledger.
+type FailedJobs interface {
+	// Failed lists up to limit jobs, without their plans, that failed before then and are not collected yet, oldest first.
+	Failed(ctx context.Context, before time.Time, limit int) ([]weir.Job, error)
+	// Collected notes that nothing of what the job made but its heads is left. It does nothing to other jobs.
+	Collected(ctx context.Context, job string) error
+}
+
+// Collector removes the objects of deleted assets and failed jobs once the grace time has passed since their end: every
+// object of the asset except its heads, which stay as tombstones, and of deleted ones the master. It does not look for
+// the objects of lost attempts on assets that live: those are few, unreachable, and go with their asset.
 type Collector struct {
-	Assets DeletedAssets
+	Assets DeletedAssets // nil has none
+	Jobs   FailedJobs    // nil has none
 	Blobs  weir.Blobs
-	Grace  time.Duration // from Asset.Deleted; 0 is 24 h. More than a lease, or a late worker may leave an object behind
+	Grace  time.Duration // from the end; 0 is 24 h. More than a lease, or a late worker may leave an object behind
 	Now    func() time.Time
 	At     func(point string) // named kill points; nil does nothing
 	Log    *slog.Logger
@@ -39,37 +49,66 @@ func (c *Collector) Collect(ctx context.Context) (int, error) {
 	if grace == 0 {
 		grace = 24 * time.Hour
 	}
-	assets, err := c.Assets.Deleted(ctx, c.Now().Add(-grace), collectBatch)
+	before := c.Now().Add(-grace)
+	deleted, err := c.deleted(ctx, before)
+	failed, failedErr := c.failed(ctx, before)
+	return deleted + failed, errors.Join(err, failedErr, ctx.Err())
+}
+
+func (c *Collector) deleted(ctx context.Context, before time.Time) (n int, err error) {
+	if c.Assets == nil {
+		return 0, nil
+	}
+	assets, err := c.Assets.Deleted(ctx, before, collectBatch)
 	if err != nil {
 		return 0, fmt.Errorf("list deleted assets: %w", err)
 	}
-	n := 0
 	for _, a := range assets {
-		if err := c.collect(ctx, a); err != nil {
-			c.Log.Error("collect deleted asset", "asset", a.ID, "error", err)
-			continue
-		}
-		n++
+		n += c.logged(a.ID, c.collect(ctx, a.Organisation, a.ID, a.Master.ID, func() error { return c.Assets.Collected(ctx, a.ID) }))
 	}
-	return n, ctx.Err()
+	return n, nil
 }
 
-func (c *Collector) collect(ctx context.Context, a weir.Asset) error {
-	// The tombstone comes first, whatever became of the fact of the deletion: no head may name what is removed.
-	if err := Bury(ctx, c.Blobs, a.Organisation, a.ID); err != nil {
+func (c *Collector) failed(ctx context.Context, before time.Time) (n int, err error) {
+	if c.Jobs == nil {
+		return 0, nil
+	}
+	jobs, err := c.Jobs.Failed(ctx, before, collectBatch)
+	if err != nil {
+		return 0, fmt.Errorf("list failed jobs: %w", err)
+	}
+	for _, j := range jobs {
+		n += c.logged(j.Asset, c.collect(ctx, j.Organisation, j.Asset, "", func() error { return c.Jobs.Collected(ctx, j.ID) }))
+	}
+	return n, nil
+}
+
+// logged counts one asset, or logs why not.
+func (c *Collector) logged(asset string, err error) int {
+	if err != nil {
+		c.Log.Error("collect asset", "asset", asset, "error", err)
+		return 0
+	}
+	return 1
+}
+
+// collect removes what was made of an asset, and the master if one is named, then notes it.
+func (c *Collector) collect(ctx context.Context, organisation, asset, master string, note func() error) error {
+	// The tombstone comes first, whatever became of the fact of the asset's end: no head may name what is removed.
+	if err := Bury(ctx, c.Blobs, organisation, asset); err != nil {
 		return err
 	}
 	reach(c.At, "collect.buried")
-	if err := removeAll(ctx, c.Blobs, weir.AssetPrefix(a.Organisation, a.ID)); err != nil {
+	if err := removeAll(ctx, c.Blobs, weir.AssetPrefix(organisation, asset)); err != nil {
 		return err
 	}
-	if a.Master.ID != "" {
-		if err := c.Blobs.Delete(ctx, weir.MasterKey(a.Master.ID)); err != nil {
+	if master != "" {
+		if err := c.Blobs.Delete(ctx, weir.MasterKey(master)); err != nil {
 			return fmt.Errorf("delete master: %w", err)
 		}
 	}
 	reach(c.At, "collect.before-collected")
-	return c.Assets.Collected(ctx, a.ID)
+	return note()
 }
 
 // removeAll deletes what is under an asset's prefix except its heads.

@@ -124,6 +124,43 @@ func TestCollect(t *testing.T) {
 	}
 }
 
+// TestCollectFailedJobs: of what a failed job made nothing is left but a tombstone; the master stays with its asset.
+func TestCollectFailedJobs(t *testing.T) {
+	h := newHouse(t)
+	for _, asset := range []string{"failed", "asset"} {
+		h.planned(t, asset)
+		put(t, h.blobs, "masters/"+asset, "media/default/"+asset+"/v/0-a.cmf", "media/default/"+asset+"/v/0-a.json")
+		if asset == "failed" {
+			if err := h.ledger.Fail(t.Context(), h.claim(t), "it broke", true, 1); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	c := &transcode.Collector{Jobs: h.ledger, Blobs: h.blobs, Grace: time.Hour, Now: h.now, Log: h.log}
+	f := func(want int, keys ...string) {
+		t.Helper()
+		if n, err := c.Collect(t.Context()); n != want || err != nil {
+			t.Errorf("Collect() = %d, %v; want %d", n, err, want)
+		}
+		if diff := cmp.Diff(keys, keysOf(t, h.blobs, "media/default/failed/")); diff != "" {
+			t.Errorf("objects of the failed job (-want +got):\n%s", diff)
+		}
+	}
+	f(0, "media/default/failed/v/0-a.cmf", "media/default/failed/v/0-a.json")
+	h.move(time.Hour + time.Second)
+	f(1, "media/default/failed/heads/1.json")
+	f(0, "media/default/failed/heads/1.json")
+	if got := headOf(t, h.blobs, "failed", 1); got.State != weir.Deleted {
+		t.Errorf("head is %s, want a tombstone", got.State)
+	}
+	if diff := cmp.Diff([]string{"masters/asset", "masters/failed"}, keysOf(t, h.blobs, "masters/")); diff != "" {
+		t.Errorf("masters (-want +got):\n%s", diff)
+	}
+	if n := len(keysOf(t, h.blobs, "media/default/asset/")); n != 2 {
+		t.Errorf("%d objects of the job that runs are left, want 2", n)
+	}
+}
+
 func TestCollectTriesAgain(t *testing.T) {
 	blobs := openBlobs(t)
 	put(t, blobs, "masters/m", "media/default/a/v/0-a.cmf")

@@ -13,8 +13,9 @@ import (
 	weir "github.com/weirstream/weir"
 )
 
-// Planner turns facts about assets into jobs: a stored master gets its job, a deleted asset loses it. Every step may be
-// done again, because facts are delivered at least once.
+// Planner turns facts about assets into jobs and their ends: a stored master gets its job, a deleted asset loses it, and
+// of one whose job failed nothing stays reachable. Every step may be done again, because facts are delivered at least
+// once.
 type Planner struct {
 	Jobs  Jobs
 	Blobs weir.Blobs
@@ -32,7 +33,11 @@ func (p *Planner) Handle(ctx context.Context, m weir.Message) error {
 		p.Log.Error("message is not a fact", "key", m.Key, "offset", m.Offset, "error", err)
 		return nil
 	}
-	if f.Type != weir.FactMasterReady && f.Type != weir.FactAssetDeleted {
+	switch f.Type {
+	case weir.FactAssetFailed:
+		return p.fail(ctx, f.Subject)
+	case weir.FactMasterReady, weir.FactAssetDeleted:
+	default:
 		return nil
 	}
 	var a weir.Asset
@@ -68,6 +73,24 @@ func (p *Planner) drop(ctx context.Context, a weir.Asset) error {
 	}
 	reach(p.At, "planner.after-cancel")
 	if err := Bury(ctx, p.Blobs, a.Organisation, a.ID); err != nil {
+		return err
+	}
+	reach(p.At, "planner.after-bury")
+	return nil
+}
+
+// fail buries what a failed job had listed already. The ledger has the last word on whether it failed.
+func (p *Planner) fail(ctx context.Context, asset string) error {
+	job, _, err := p.Jobs.Job(ctx, asset)
+	if weir.KindOf(err) == weir.NotFound || err == nil && job.State != weir.JobFailed {
+		p.Log.Warn("the asset's job did not fail", "asset", asset)
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read failed job: %w", err)
+	}
+	reach(p.At, "planner.before-bury")
+	if err := Bury(ctx, p.Blobs, job.Organisation, asset); err != nil {
 		return err
 	}
 	reach(p.At, "planner.after-bury")

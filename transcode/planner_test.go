@@ -57,6 +57,51 @@ func TestPlannerDropsADeletedAsset(t *testing.T) {
 	}
 }
 
+// TestPlannerBuriesWhatFailed: a job fails when some segments are listed already. Its fact may come twice, and after a
+// planner died over it.
+func TestPlannerBuriesWhatFailed(t *testing.T) {
+	h, woken := newHouse(t), 0
+	h.planned(t, "asset")
+	h.finish(t, func(int) {
+		if err := h.assembler().Assemble(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}, weir.TaskVideo, weir.TaskAudio) // not the still
+	if got := headOf(t, h.blobs, "asset", 1); got.State != weir.Growing || got.Segments != 10 {
+		t.Fatalf("head is %s with %d segments, want it growing", got.State, got.Segments)
+	}
+	p, failed := h.planner(&woken), h.message(t, weir.FactAssetFailed, weir.Asset{ID: "asset", Organisation: "default"}, 11)
+	if err := p.Handle(t.Context(), failed); err != nil {
+		t.Fatal(err)
+	}
+	if got := headOf(t, h.blobs, "asset", 1); got.State != weir.Growing {
+		t.Errorf("head of a job that did not fail is %s", got.State)
+	}
+	if err := h.ledger.Fail(t.Context(), h.claim(t), "the server's disk is full", true, 1); err != nil {
+		t.Fatal(err)
+	}
+	p.At = func(point string) { panic(point) }
+	func() {
+		defer func() { _ = recover() }()
+		_ = p.Handle(t.Context(), failed)
+	}()
+	p.At = nil
+	for range 2 {
+		if err := p.Handle(t.Context(), failed); err != nil {
+			t.Fatal(err)
+		}
+		if err := h.assembler().Assemble(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := headOf(t, h.blobs, "asset", 1); got.State != weir.Deleted || len(got.Tracks) != 0 {
+			t.Errorf("head is %s with %d tracks, want a tombstone", got.State, len(got.Tracks))
+		}
+	}
+	if err := p.Handle(t.Context(), h.message(t, weir.FactAssetFailed, weir.Asset{ID: "unknown", Organisation: "default"}, 1)); err != nil {
+		t.Errorf("Handle of an unknown asset's failure: %v", err)
+	}
+}
+
 func TestPlannerSkipsWhatItCannotRead(t *testing.T) {
 	h, woken := newHouse(t), 0
 	p := h.planner(&woken)

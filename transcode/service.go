@@ -33,7 +33,8 @@ type Service struct {
 	Jobs        Jobs
 	Blobs       weir.Blobs
 	Bus         weir.Bus
-	Deleted     DeletedAssets                                // nil collects nothing
+	Deleted     DeletedAssets                                // nil collects none
+	Failed      FailedJobs                                   // nil collects none
 	Runner      func(context.Context, sandbox.Command) error // of ffmpeg and ffprobe: [sandbox.Run]
 	Tool        string                                       // what the runner has: [ffmpeg.Version]
 	Policy      Policy
@@ -74,11 +75,9 @@ func (s *Service) Run(ctx context.Context) error {
 	run("worker", func() error { return worker.Run(ctx) })
 	run("assembler", func() error { return s.every(ctx, "assemble", sweepEvery, listed, assembler.Assemble) })
 	run("sweeper", func() error { return s.every(ctx, "sweep", sweepEvery, nil, s.sweeper(announce)) })
-	if s.Deleted != nil {
-		collector := &Collector{Assets: s.Deleted, Blobs: s.Blobs, Grace: s.Grace, Now: s.Now, At: s.At, Log: s.Log}
-		collect := func(ctx context.Context) error { _, err := collector.Collect(ctx); return err }
-		run("collector", func() error { return s.every(ctx, "collect", collectEvery(s.Grace), nil, collect) })
-	}
+	collector := &Collector{Assets: s.Deleted, Jobs: s.Failed, Blobs: s.Blobs, Grace: s.Grace, Now: s.Now, At: s.At, Log: s.Log}
+	collect := func(ctx context.Context) error { _, err := collector.Collect(ctx); return err }
+	run("collector", func() error { return s.every(ctx, "collect", collectEvery(s.Grace), nil, collect) })
 	return g.Wait()
 }
 

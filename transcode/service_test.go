@@ -3,9 +3,13 @@ package transcode_test
 import (
 	"context"
 	"path/filepath"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	weir "github.com/weirstream/weir"
 	"github.com/weirstream/weir/transcode"
@@ -95,14 +99,70 @@ func TestServiceWithHalfAFilm(t *testing.T) {
 
 func TestServiceRefusesWhatIsNoFilm(t *testing.T) {
 	h := newHouse(t)
-	h.serve(t, nil)
+	buried := make(chan struct{})
+	h.serve(t, func(s *transcode.Service) { s.At = when("planner.after-bury", func() { close(buried) }) })
 	h.say(t, weir.FactMasterReady, h.upload(t, "text", []byte("this is a text, whatever its name says\n")), 1)
 	h.await(t, "text", weir.FactAssetFailed)
 	if job, _ := h.job(t, "text"); job.State != weir.JobFailed || job.Reason == "" || job.Reason == "the file could not be examined" {
 		t.Errorf("job is %s: %q, want the reason", job.State, job.Reason)
 	}
-	if got := keysOf(t, h.blobs, "media/"); len(got) != 0 {
-		t.Errorf("objects %v were made", got)
+	<-buried
+	if diff := cmp.Diff([]string{"media/default/text/heads/1.json"}, keysOf(t, h.blobs, "media/")); diff != "" {
+		t.Errorf("objects, -want +got:\n%s", diff)
+	}
+}
+
+// when is a kill point's function that calls f at each time the point is reached.
+func when(point string, f func()) func(string) {
+	return func(p string) {
+		if p == point {
+			f()
+		}
+	}
+}
+
+// TestServiceRunsOutOfDisk has the disk full when some of the film is listed: the job ends with that reason, what was
+// listed is gone at once, and its objects after the grace time.
+func TestServiceRunsOutOfDisk(t *testing.T) {
+	h := newHouse(t)
+	a := h.film(t, "film", "160x90")
+	listed, buried, collected := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	var told sync.Once
+	h.serve(t, func(s *transcode.Service) {
+		s.Failed, s.Grace, s.Slots = h.ledger, time.Second, 1
+		chunks := atomic.Int32{}
+		s.Runner = func(ctx context.Context, c sandbox.Command) error {
+			if slices.Contains(c.Args, "libx264") && chunks.Add(1) > 2 { // the first, then the sound, then the second
+				h.move(time.Minute) // past the rest after a failed attempt
+				<-listed
+				return &sandbox.ExitError{Tool: "ffmpeg", Code: 1, Stderr: "No space left on device"}
+			}
+			return sandbox.Run(ctx, c)
+		}
+		s.At = func(point string) {
+			switch point {
+			case "assemble.after-head":
+				told.Do(func() { close(listed) })
+			case "planner.after-bury":
+				close(buried)
+			case "collect.before-collected":
+				close(collected)
+			}
+		}
+	})
+	h.say(t, weir.FactMasterReady, a, 1)
+	h.await(t, "film", weir.FactAssetFailed)
+	if job, _ := h.job(t, "film"); job.State != weir.JobFailed || job.Reason != "the server's disk is full" {
+		t.Errorf("job is %s: %q", job.State, job.Reason)
+	}
+	<-buried
+	if got := headOf(t, h.blobs, "film", 1); got.State != weir.Deleted {
+		t.Errorf("head is %s, want a tombstone", got.State)
+	}
+	h.move(time.Minute)
+	<-collected
+	if diff := cmp.Diff([]string{"media/default/film/heads/1.json"}, keysOf(t, h.blobs, "media/")); diff != "" {
+		t.Errorf("objects (-want +got):\n%s", diff)
 	}
 }
 

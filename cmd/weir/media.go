@@ -42,7 +42,7 @@ func (p *process) transcodeRoles() ([]role, error) {
 	}
 	s := &transcode.Service{
 		ID:     "worker-" + weir.NewID(time.Now()),
-		Claims: p.engines.Ledger, Jobs: p.engines.Ledger, Blobs: p.engines.Blobs, Bus: p.engines.Bus, Deleted: p.engines.Ingest,
+		Claims: p.engines.Ledger, Jobs: p.engines.Ledger, Blobs: p.engines.Blobs, Bus: p.engines.Bus, Deleted: p.engines.Ingest, Failed: p.engines.Ledger,
 		Runner: sandbox.Run, Tool: tool, Policy: policy, Dir: p.engines.Folder.Path("work"),
 		Slots: c.Limits.Slots, Lease: c.Limits.Lease, Grace: c.Limits.DeleteGrace, Now: time.Now, At: p.at, Log: p.log,
 	}

@@ -9,6 +9,7 @@ func LedgerQueries() map[string][]any {
 		claim:             {now, sql.Named("until", 0), sql.Named("worker", "w"), sql.Named("tools", "[]"), sql.Named("masters", "[]")},
 		countClaimable:    {now},
 		selectUnassembled: {1},
+		selectFailed:      {0, 1},
 		"UPDATE task SET progress = 0 WHERE " + held: {"job", 1, 1},
 		selectTask + " WHERE job = ? ORDER BY n":     {"job"},
 	}

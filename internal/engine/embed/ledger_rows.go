@@ -10,18 +10,18 @@ import (
 
 // What the scan functions read, in their order. The plan is apart, because it may be megabytes.
 const (
-	selectJob = `SELECT job.id, job.organisation, job.asset, job.master, job.state, job.reason, plan.body, job.created, job.updated
-		FROM job LEFT JOIN plan ON plan.job = job.id`
+	selectJob    = "SELECT " + jobColumns + ", plan.body FROM job LEFT JOIN plan ON plan.job = job.id"
 	selectTask   = "SELECT " + taskColumns + " FROM task"
 	selectRecord = "SELECT job, task, seq, body FROM record"
 
+	jobColumns  = "job.id, job.organisation, job.asset, job.master, job.state, job.reason, job.created, job.updated"
 	taskColumns = "job, n, kind, wanted, tool, total, progress, state, attempt, fence, worker, lease"
 )
 
 func scanJob(scan func(...any) error) (j weir.Job, err error) {
 	var master []byte
 	var created, updated int64
-	err = scan(&j.ID, &j.Organisation, &j.Asset, &master, &j.State, &j.Reason, &j.Plan, &created, &updated)
+	err = scan(&j.ID, &j.Organisation, &j.Asset, &master, &j.State, &j.Reason, &created, &updated, &j.Plan)
 	if err != nil {
 		return weir.Job{}, err
 	}

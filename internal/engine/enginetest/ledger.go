@@ -14,10 +14,11 @@ import (
 type LedgerEngine struct {
 	Claims transcode.Claims
 	Jobs   transcode.Jobs
+	Failed transcode.FailedJobs
 	Facts  func() []weir.Fact // what is in the outbox, oldest first; nothing takes it out
 }
 
-// Ledger holds an engine to [transcode.Claims] and [transcode.Jobs]. open returns a ledger of its own for each test, which
+// Ledger holds an engine to [transcode.Claims], [transcode.Jobs] and [transcode.FailedJobs]. open returns a ledger of its own for each test, which
 // takes the time of changes from now. Leases run out because tests say what time it is, so none has to wait.
 func Ledger(t *testing.T, open func(t *testing.T, now func() time.Time) LedgerEngine) {
 	for _, c := range []struct {
@@ -35,6 +36,7 @@ func Ledger(t *testing.T, open func(t *testing.T, now func() time.Time) LedgerEn
 		{"Release", ledgerRelease},
 		{"FailAndRetry", ledgerFailAndRetry},
 		{"FailFinally", ledgerFailFinally},
+		{"Failed", ledgerFailed},
 		{"Cancel", ledgerCancel},
 		{"Assembled", ledgerAssembled},
 		{"AssembledFacts", ledgerAssembledFacts},

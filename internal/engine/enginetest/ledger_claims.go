@@ -182,6 +182,41 @@ func (l *ledgerTest) failed(asset, reason string) {
 	}
 }
 
+func ledgerFailed(l *ledgerTest) {
+	f := func(limit int, want ...string) {
+		l.Helper()
+		jobs, err := l.engine.Failed.Failed(l.Context(), l.now, limit)
+		l.ok("Failed", err)
+		var got []string
+		for _, j := range jobs {
+			got = append(got, j.Asset)
+			if j.State != weir.JobFailed || j.Organisation != "org" || len(j.Plan) > 0 {
+				l.Errorf("failed job = %+v", j)
+			}
+		}
+		l.same("assets of failed jobs", got, want)
+	}
+	l.working("running")
+	l.working("cancelled")
+	l.ok("Cancel", l.engine.Jobs.Cancel(l.Context(), "cancelled", l.now))
+	for _, asset := range []string{"b", "a"} {
+		l.later(time.Second)
+		l.ok("Fail", l.engine.Claims.Fail(l.Context(), l.working(asset), "it broke", true, 1))
+	}
+	f(9, "b") // a failed just now, which is not before now
+	l.later(time.Second)
+	f(9, "b", "a")
+	f(1, "b")
+	for range 2 {
+		l.ok("Collected", l.engine.Failed.Collected(l.Context(), "job-b"))
+		l.ok("Collected of a job that runs", l.engine.Failed.Collected(l.Context(), "job-running"))
+	}
+	f(9, "a")
+	if job := l.job("b"); job.State != weir.JobFailed || job.Reason != "it broke" {
+		l.Errorf("collected job = %+v", job)
+	}
+}
+
 func ledgerExactlyOnce(l *ledgerTest) {
 	const workers, tasks = 16, 200
 	l.create("a1")
