@@ -3,7 +3,7 @@
 import { h, setText } from "../dom.ts";
 import { icon } from "./icons.ts";
 import { shortcuts } from "./keys.ts";
-import { announcement, type State } from "./state.ts";
+import { announcement, soundOnly, type State } from "./state.ts";
 
 export class Overlay {
   readonly nodes: HTMLElement[];
@@ -55,7 +55,9 @@ export class Overlay {
     const busy = state.phase === "loading" || state.phase === "waiting";
     this.spinner.classList.toggle("on", busy);
     this.note.hidden = !(state.phase === "waiting" && state.growing && state.begun);
-    this.poster.classList.toggle("off", state.begun || state.phase === "playing");
+    const sound = soundOnly(state);
+    this.poster.classList.toggle("off", (state.begun || state.phase === "playing") && !sound);
+    this.name.classList.toggle("alone", sound);
     this.big.classList.toggle("on", state.phase === "paused" && !state.begun);
     setText(this.status, announcement(state));
     this.renderError(state);

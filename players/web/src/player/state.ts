@@ -101,6 +101,11 @@ function playing(s: State, e: Extract<Happening, { type: "ready" | "play" | "pla
   }
 }
 
+/** There is nothing to see, only to hear. */
+export function soundOnly(s: State): boolean {
+  return s.renditions.length > 0 && s.renditions.every((r) => r.height === 0);
+}
+
 /** A rendition's name in a menu: "720p", or for sound its rate. Equal heights are told apart by their rate. */
 export function renditionName(r: Rendition, all: readonly Rendition[]): string {
   const rate = r.bandwidth >= 1e6 ? `${(r.bandwidth / 1e6).toFixed(1)} Mbit/s` : `${Math.round(r.bandwidth / 1000)} kbit/s`;

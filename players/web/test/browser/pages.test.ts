@@ -75,6 +75,19 @@ for (const engine of ["hls", "dash"] as const) {
       assert.deepEqual(errors, []);
     });
 
+    test("sound alone and a picture alone are played", async () => {
+      for (const kind of ["audio", "video"] as const) {
+        const { media } = fixture.add(`${kind}-${engine}`, "Half");
+        fixture.add(`${kind}-${engine}`, "Half", { media: { ...media, renditions: media.renditions.filter((r) => r.kind === kind) } });
+        await watch(page, fixture.url, `${kind}-${engine}`, engine);
+        await seek(page, 11, 0.2);
+        await ends(page);
+        assert.equal(await page.getByText("Half").last().isVisible(), true);
+      }
+      assert.deepEqual(stalls(await moments(page)), []);
+      assert.deepEqual(errors, []);
+    });
+
     test("a chosen quality is shown", async () => {
       await watch(page, fixture.url, "demo", engine);
       await page.getByRole("button", { name: "Quality: Auto 180p" }).click();
