@@ -2,7 +2,7 @@
 
 import shaka from "shaka-player/dist/shaka-player.dash-es2021.js";
 import type { Engine, Listener } from "./engine.ts";
-import { fault, shakaFault, type ShakaTrouble } from "./fault.ts";
+import { fault, shakaFault, type Fault, type ShakaTrouble } from "./fault.ts";
 
 const config = {
   manifest: { defaultPresentationDelay: 0 }, // a growing asset is no live event: all that is listed can be played
@@ -41,6 +41,10 @@ export class DashEngine implements Engine {
   }
 
   private listen(player: shaka.Player): void {
+    player.getNetworkingEngine()?.addEventListener("retry", (e: Event) => {
+      const { error } = e as Event & { error: unknown };
+      if (isTrouble(error) && isFinal(shakaFault(error))) this.failed(error); // asking again gives the same answer
+    });
     player.addEventListener("error", (e: Event) => this.failed((e as Event & { detail: unknown }).detail));
     for (const type of ["trackschanged", "manifestupdated"]) player.addEventListener(type, () => this.tell(player));
     for (const type of ["variantchanged", "adaptation"]) player.addEventListener(type, () => this.tellShown(player));
@@ -71,8 +75,7 @@ export class DashEngine implements Engine {
     }
     const said = shakaFault(error);
     // A growing asset is retried for ever, which is right for a lost network and wrong for a lost right.
-    const final = said.kind === "expired" || said.kind === "deleted";
-    if (error.severity === recoverable && !final) this.listener.trouble(said);
+    if (error.severity === recoverable && !isFinal(said)) this.listener.trouble(said);
     else this.listener.fault(said);
   }
 
@@ -96,6 +99,10 @@ export class DashEngine implements Engine {
     this.player = undefined;
     await player?.destroy();
   }
+}
+
+function isFinal({ kind }: Fault): boolean {
+  return kind === "expired" || kind === "deleted";
 }
 
 function isTrouble(error: unknown): error is ShakaTrouble & { severity: number } {
