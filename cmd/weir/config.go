@@ -2,24 +2,70 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"os"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/alecthomas/kong"
 )
 
-// fileConfig resolves flags from a JSON object whose keys are flag names.
-type fileConfig map[string]any
+// fileConfig resolves flags from a JSON object whose keys are flag names. One file serves every command, so a key that only
+// another command has is no error. What stands on the command line or in the environment goes before it.
+type fileConfig map[string]string
 
-// strictJSON loads a configuration file. Its keys are checked by Validate.
+// maxConfig bounds a configuration file.
+const maxConfig = 1 << 20
+
+// strictJSON loads a configuration file: one flat object, each key once, nothing after it. Whether its keys are flags is
+// Validate's question.
 func strictJSON(r io.Reader) (kong.Resolver, error) {
-	dec := json.NewDecoder(io.LimitReader(r, 1<<20))
+	c, err := readConfig(json.NewDecoder(io.LimitReader(r, maxConfig)))
+	if err != nil {
+		return nil, fmt.Errorf("read the configuration file: %w", err)
+	}
+	return c, nil
+}
+
+func readConfig(dec *json.Decoder) (fileConfig, error) {
 	dec.UseNumber()
+	open, err := dec.Token()
+	if err != nil {
+		return nil, err
+	}
+	if open != json.Delim('{') {
+		return nil, errors.New(`it must be one JSON object, such as {"data": "/srv/weir"}`)
+	}
 	c := fileConfig{}
-	if err := dec.Decode(&c); err != nil {
-		return nil, fmt.Errorf("read configuration: %w", err)
+	for dec.More() {
+		key, err := dec.Token()
+		if err != nil {
+			return nil, err
+		}
+		name := key.(string) // the decoder lets nothing else be a key
+		if _, twice := c[name]; twice {
+			return nil, fmt.Errorf("%q stands in it twice", name)
+		}
+		value, err := dec.Token()
+		if err != nil {
+			return nil, err
+		}
+		switch v := value.(type) {
+		case string, bool, json.Number:
+			c[name] = fmt.Sprint(v)
+		default:
+			return nil, fmt.Errorf("%q must be a string, a number or true or false", name)
+		}
+	}
+	if _, err := dec.Token(); err != nil { // its closing brace
+		return nil, err
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("something stands after its JSON object")
 	}
 	return c, nil
 }
@@ -36,7 +82,7 @@ func (c fileConfig) Validate(app *kong.Application) error {
 	if err != nil {
 		return fmt.Errorf("walk the flags: %w", err)
 	}
-	for key := range c {
+	for _, key := range slices.Sorted(maps.Keys(c)) {
 		if !known[key] || key == "config" || key == "help" {
 			return fmt.Errorf("the configuration file has an unknown key %q (keys are flag names, such as \"edge-listen\")", key)
 		}
@@ -44,19 +90,18 @@ func (c fileConfig) Validate(app *kong.Application) error {
 	return nil
 }
 
-// Resolve returns the value of a flag as kong wants it.
+// Resolve returns the value of a flag, or nil to leave it to the environment or the default. kong does not ask for flags
+// that stand on the command line.
 func (c fileConfig) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
-	v, ok := c[flag.Name]
-	if !ok {
-		return nil, nil
+	for _, name := range flag.Envs {
+		if _, set := os.LookupEnv(name); set {
+			return nil, nil
+		}
 	}
-	switch v := v.(type) {
-	case string, bool:
+	if v, ok := c[flag.Name]; ok {
 		return v, nil
-	case json.Number:
-		return v.String(), nil
 	}
-	return nil, fmt.Errorf("the configuration's %q must be a string, a number or true/false", flag.Name)
+	return nil, nil
 }
 
 // byteSize is a number of bytes, written as 512MiB, 64GiB or plain digits.
