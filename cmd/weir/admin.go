@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/subtle"
 	"encoding/json"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/pprof"
@@ -13,6 +14,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	weir "github.com/weirstream/weir"
+	"github.com/weirstream/weir/internal/web"
 )
 
 // readiness collects why the process is not ready. The zero value is ready.
@@ -57,11 +61,11 @@ func (r *readiness) problems() []string {
 }
 
 // adminHandler serves metrics, probes and profiles. token, if not "", is asked for as a bearer token on all but the probes.
-func adminHandler(metrics prometheus.Gatherer, ready *readiness, token string) http.Handler {
+// There is no /debug/pprof/cmdline: the command line may hold that token.
+func adminHandler(metrics prometheus.Gatherer, ready *readiness, token string, log *slog.Logger) http.Handler {
 	inner := http.NewServeMux()
 	inner.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
 	inner.HandleFunc("/debug/pprof/", pprof.Index)
-	inner.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
 	inner.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	inner.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 	inner.HandleFunc("/debug/pprof/trace", pprof.Trace)
@@ -75,7 +79,7 @@ func adminHandler(metrics prometheus.Gatherer, ready *readiness, token string) h
 		}
 		answer(w, status, problems)
 	})
-	mux.Handle("/", bearer(token, inner))
+	mux.Handle("/", bearer(token, inner, log))
 	return mux
 }
 
@@ -86,21 +90,21 @@ func answer(w http.ResponseWriter, status int, problems []string) {
 	_ = json.NewEncoder(w).Encode(map[string]any{"ok": status == http.StatusOK, "not_ready": problems})
 }
 
-func bearer(token string, next http.Handler) http.Handler {
+// bearer lets requests through that bring token.
+func bearer(token string, next http.Handler, log *slog.Logger) http.Handler {
 	if token == "" {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if subtle.ConstantTimeCompare([]byte(r.Header.Get("Authorization")), []byte("Bearer "+token)) != 1 {
-			w.Header().Set("WWW-Authenticate", "Bearer")
-			http.Error(w, "the admin token is needed here", http.StatusUnauthorized)
+			web.WriteError(w, r, log, weir.Errorf(weir.Unauthenticated, "The admin token is needed here."))
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-// serveHTTP serves handler on ln until ctx ends, then lets requests finish for at most within.
+// serveHTTP serves handler on ln until ctx ends, then lets requests finish for at most within. It closes ln.
 func serveHTTP(ctx context.Context, ln net.Listener, handler http.Handler, within time.Duration) error {
 	requests, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
@@ -117,9 +121,9 @@ func serveHTTP(ctx context.Context, ln net.Listener, handler http.Handler, withi
 	}
 	stop, done := context.WithTimeout(context.WithoutCancel(ctx), within)
 	defer done()
-	// Streams of events never finish by themselves: they end with their context once others had half of the time.
-	streams := time.AfterFunc(within/4, cancel)
-	defer streams.Stop()
+	// A profile may run longer than that: it ends with its context, once others had half of the time.
+	long := time.AfterFunc(within/2, cancel)
+	defer long.Stop()
 	err := server.Shutdown(stop)
 	if err != nil {
 		err = server.Close()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -98,11 +99,14 @@ func checkLandlock() finding {
 func checkData(dir string) finding {
 	f := finding{what: "the data folder " + dir, fatal: true, advice: "Choose another folder with --data."}
 	at := dir
-	for {
-		if _, err := os.Stat(at); err == nil || at == filepath.Dir(at) {
-			break
-		}
+	info, err := os.Stat(at)
+	for errors.Is(err, fs.ErrNotExist) && at != filepath.Dir(at) {
 		at = filepath.Dir(at)
+		info, err = os.Stat(at)
+	}
+	if err != nil || !info.IsDir() {
+		f.problem = fmt.Sprintf("%s is not a folder", at)
+		return f
 	}
 	if err := unix.Access(at, unix.W_OK); err != nil {
 		f.problem = fmt.Sprintf("%s cannot be written: %v", at, err)

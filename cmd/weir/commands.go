@@ -3,12 +3,15 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net/url"
 	"os/exec"
 	"runtime"
 	"strings"
 	"time"
 
+	weir "github.com/weirstream/weir"
 	"github.com/weirstream/weir/internal/client"
 )
 
@@ -21,7 +24,24 @@ func (f clientFlags) open() (*client.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return client.New(strings.TrimSuffix(f.Server, "/"), token), nil
+	if !isWebURL(f.Server) {
+		return nil, weir.Errorf(weir.Invalid, "--server %q is not a URL such as http://localhost:8080", f.Server)
+	}
+	return client.New(f.Server, token), nil
+}
+
+// explain says what to do when nobody answers.
+func (f clientFlags) explain(err error) error {
+	if lost, ok := errors.AsType[*url.Error](err); ok {
+		return fmt.Errorf("no weir answers at %s: start one with `weir serve`, or say with --server where it runs (%w)", f.Server, lost.Err)
+	}
+	return err
+}
+
+// isWebURL says whether s can be asked over HTTP.
+func isWebURL(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https")
 }
 
 // versionCmd prints versions.
@@ -56,7 +76,7 @@ func (c ticketCmd) Run(e env) error {
 	}
 	p, err := api.Playback(e.ctx, c.Asset)
 	if err != nil {
-		return fmt.Errorf("ask for a ticket: %w", err)
+		return fmt.Errorf("ask for a ticket: %w", c.Client.explain(err))
 	}
 	if c.Client.JSON {
 		return json.NewEncoder(e.out).Encode(p)
@@ -78,7 +98,7 @@ func (c deleteCmd) Run(e env) error {
 		return err
 	}
 	if err := api.DeleteAsset(e.ctx, c.Asset); err != nil {
-		return fmt.Errorf("delete %s: %w", c.Asset, err)
+		return fmt.Errorf("delete %s: %w", c.Asset, c.Client.explain(err))
 	}
 	if c.Client.JSON {
 		return json.NewEncoder(e.out).Encode(map[string]string{"asset": c.Asset, "state": "deleted"})

@@ -13,15 +13,15 @@ import (
 )
 
 // controlRoles wires ingest, catalog and playback behind one gateway.
-func (p *process) controlRoles() ([]role, error) {
-	limits := p.cmd.Limits
+func (p *process) controlRoles(context.Context) ([]role, error) {
+	limits, edge := p.cmd.Limits, p.edgeBase()
 	in, err := ingest.New(ingest.Config{Store: p.engines.Ingest, Blobs: p.engines.Blobs, Jobs: jobStatus{p.engines.Ledger, p.engines.Blobs},
 		Dir: p.engines.Folder.Path("uploads"), MaxBytes: int64(limits.MaxUpload), Floor: int64(limits.FreeFloor), At: p.at, Log: p.log})
 	if err != nil {
 		return nil, err
 	}
 	titles := &catalog.Service{Store: p.engines.Catalog, Assets: in, Bus: p.engines.Bus, Log: p.log}
-	play := &playback.Service{Assets: in, Keys: p.keys, Blobs: p.engines.Blobs, Edge: p.edgeBase()}
+	play := &playback.Service{Assets: in, Keys: p.keys, Blobs: p.engines.Blobs, Edge: edge}
 
 	api := web.NewAPI(version, p.log)
 	if err := in.Register(api); err != nil {
@@ -30,14 +30,14 @@ func (p *process) controlRoles() ([]role, error) {
 	titles.Register(api)
 	play.Register(api)
 	g, err := gateway.New(gateway.Config{API: api, Pages: pages.FS(), Listen: p.pages.Addr().String(), Names: names(p.cmd.PublicHost),
-		Edge: p.edgeBase(), Token: p.token, Version: version, Log: p.log})
+		Edge: edge, Token: p.token, Version: version, Log: p.log})
 	if err != nil {
 		return nil, err
 	}
 	return []role{
 		{"ingest", in.Run},
 		{"catalog", titles.Run},
-		{"gateway", func(ctx context.Context) error { return g.Serve(ctx, p.pages, limits.StopWithin) }},
+		{"gateway", func(ctx context.Context) error { return g.Serve(ctx, p.pages, limits.StopWithin/2) }},
 	}, nil
 }
 
@@ -45,5 +45,3 @@ func (p *process) controlRoles() ([]role, error) {
 func names(list string) []string {
 	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' })
 }
-
-var _ ingest.Jobs = jobStatus{}

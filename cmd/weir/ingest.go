@@ -2,9 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
-	"io"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -40,12 +39,15 @@ func (c ingestCmd) Run(e env) error {
 		base := filepath.Base(c.File)
 		title = strings.TrimSuffix(base, filepath.Ext(base))
 	}
-	p := newProgress(e.errOut, !c.Client.JSON)
+	p := newProgress(e.errOut, !c.Client.JSON, time.Now)
 	asset, err := api.Upload(e.ctx, c.File, title, p.upload)
-	if err != nil {
-		p.end()
-		return fmt.Errorf("upload %s: %w", c.File, err)
+	if e.ctx.Err() != nil {
+		return errors.New("stopped before the upload was complete: nothing will be encoded")
 	}
+	if err != nil {
+		return fmt.Errorf("upload %s: %w", c.File, c.Client.explain(err))
+	}
+	watch := strings.TrimSuffix(c.Client.Server, "/") + "/watch/" + asset
 	uploaded := time.Now()
 	var playable time.Time
 	status, err := api.Watch(e.ctx, asset, func(s client.Status) {
@@ -54,22 +56,20 @@ func (c ingestCmd) Run(e env) error {
 		}
 		p.status(s)
 	})
-	p.end()
-	if err != nil {
-		return fmt.Errorf("follow %s: %w", asset, err)
+	if e.ctx.Err() != nil {
+		return fmt.Errorf("stopped watching; the server goes on with %s, see %s", asset, watch)
 	}
-	switch {
-	case status.State == "complete":
-	case status.State == "failed" && status.TotalSegments == 0: // before there was a plan: it is the file's fault
-		return refusedError{status.Reason}
-	default:
-		return fmt.Errorf("the asset is %s: %s", status.State, status.Reason)
+	if err != nil {
+		return fmt.Errorf("follow %s: %w", asset, c.Client.explain(err))
+	}
+	if err := outcome(status); err != nil {
+		return err
 	}
 	play, err := api.Playback(e.ctx, asset)
 	if err != nil {
-		return fmt.Errorf("ask for a ticket: %w", err)
+		return fmt.Errorf("ask for a ticket: %w", c.Client.explain(err))
 	}
-	r := ingestResult{Asset: asset, HLS: play.HLS, DASH: play.DASH, Watch: strings.TrimSuffix(c.Client.Server, "/") + "/watch/" + asset,
+	r := ingestResult{Asset: asset, HLS: play.HLS, DASH: play.DASH, Watch: watch,
 		Playable: playable.Sub(uploaded).Seconds(), Complete: time.Since(uploaded).Seconds()}
 	if c.Client.JSON {
 		return json.NewEncoder(e.out).Encode(r)
@@ -78,77 +78,15 @@ func (c ingestCmd) Run(e env) error {
 	return nil
 }
 
-// progress draws bars on a terminal and prints a line now and then elsewhere.
-type progress struct {
-	w        io.Writer
-	on, tty  bool
-	lines    int // drawn last time, to draw over
-	lastLine time.Time
-}
-
-func newProgress(w io.Writer, on bool) *progress {
-	p := &progress{w: w, on: on}
-	if f, ok := w.(*os.File); ok {
-		if info, err := f.Stat(); err == nil {
-			p.tty = info.Mode()&os.ModeCharDevice != 0
-		}
-	}
-	return p
-}
-
-func (p *progress) upload(sent, total int64) {
-	p.draw([]string{bar("upload", sent, total)})
-}
-
-func (p *progress) status(s client.Status) {
-	lines := []string{fmt.Sprintf("%-10s %s", s.State, playableWords(s))}
-	for _, r := range s.Renditions {
-		lines = append(lines, bar(r.Name, r.Done, r.Total))
-	}
-	p.draw(lines)
-}
-
-func playableWords(s client.Status) string {
+// outcome is nil for a complete asset. One that failed before there was a plan was refused: it is the file's fault.
+func outcome(s client.Status) error {
 	switch {
 	case s.State == "complete":
-		return "every segment is there"
-	case s.Playable:
-		return fmt.Sprintf("playable: %d of %d segments", s.Segments, s.TotalSegments)
+		return nil
+	case s.State == "failed" && s.TotalSegments == 0:
+		return refusedError{s.Reason}
+	case s.Reason == "":
+		return fmt.Errorf("the asset is %s", s.State)
 	}
-	return ""
+	return fmt.Errorf("the asset is %s: %s", s.State, s.Reason)
 }
-
-// bar is one line: name, forty cells, per cent.
-func bar(name string, done, total int64) string {
-	const cells = 40
-	filled, percent := 0, 0.0
-	if total > 0 {
-		done = min(done, total)
-		filled, percent = int(cells*done/total), 100*float64(done)/float64(total)
-	}
-	return fmt.Sprintf("%-10s [%s%s] %5.1f %%", name, strings.Repeat("#", filled), strings.Repeat(".", cells-filled), percent)
-}
-
-// draw replaces what was drawn before on a terminal; elsewhere it prints every five seconds.
-func (p *progress) draw(lines []string) {
-	if !p.on {
-		return
-	}
-	if !p.tty {
-		if time.Since(p.lastLine) >= 5*time.Second {
-			p.lastLine = time.Now()
-			fmt.Fprintln(p.w, strings.Join(lines, "  "))
-		}
-		return
-	}
-	if p.lines > 0 {
-		fmt.Fprintf(p.w, "\x1b[%dA", p.lines)
-	}
-	for _, l := range lines {
-		fmt.Fprintf(p.w, "\x1b[2K%s\n", l)
-	}
-	p.lines = len(lines)
-}
-
-// end leaves the last drawing where it is.
-func (p *progress) end() { p.lines = 0 }

@@ -17,9 +17,9 @@ import (
 )
 
 // edgeRoles wires the media listener.
-func (p *process) edgeRoles() ([]role, error) {
+func (p *process) edgeRoles(context.Context) ([]role, error) {
 	s := &edge.Server{
-		Config: edge.Config{CacheBytes: int64(p.cmd.Limits.CacheBytes), DrainTimeout: p.cmd.Limits.StopWithin / 2},
+		Config: edge.Config{CacheBytes: int64(p.cmd.Limits.CacheBytes), DrainTimeout: p.cmd.Limits.StopWithin / 4},
 		Blobs:  p.engines.Blobs, Keys: p.keys.Lookup, Registerer: p.metrics, Log: p.log,
 	}
 	p.ready.add("edge", s.Ready)
@@ -27,8 +27,8 @@ func (p *process) edgeRoles() ([]role, error) {
 }
 
 // transcodeRoles wires planner, worker, assembler and collector.
-func (p *process) transcodeRoles() ([]role, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+func (p *process) transcodeRoles(ctx context.Context) ([]role, error) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	tool, err := ffmpeg.Version(ctx, sandbox.Run)
 	if err != nil {

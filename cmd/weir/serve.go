@@ -5,24 +5,20 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
+	"os"
 	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-	"golang.org/x/sync/errgroup"
 
 	weir "github.com/weirstream/weir"
 	"github.com/weirstream/weir/internal/engine"
 	"github.com/weirstream/weir/internal/keyring"
 )
-
-// role is a part of the process that runs until ctx ends.
-type role struct {
-	name string
-	run  func(ctx context.Context) error
-}
 
 // process is what roles are built from. Its parts are opened in order and closed in reverse.
 type process struct {
@@ -41,13 +37,19 @@ type process struct {
 
 // Run serves until the context ends, then stops gracefully.
 func (c *serveCmd) Run(e env) error {
-	p := &process{cmd: *c, log: c.logger(e), at: killPoint(killSpec()), ready: &readiness{}, metrics: prometheus.NewRegistry()}
-	p.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	has, err := parseRoles(c.Roles)
 	if err != nil {
 		return err
 	}
-	if err := p.checkListeners(); err != nil {
+	if err := c.check(); err != nil {
+		return err
+	}
+	p := &process{cmd: *c, log: c.logger(e), ready: &readiness{}, metrics: prometheus.NewRegistry()}
+	p.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if err := p.checkAddresses(has); err != nil {
+		return err
+	}
+	if p.at, err = killPoint(os.Getenv(killVariable)); err != nil {
 		return err
 	}
 	p.engines, err = engine.Open(e.ctx, engine.Config{Data: c.Data, Blobs: c.Engines.Blobs, Stores: c.Engines.Stores, Bus: c.Engines.Bus,
@@ -55,12 +57,15 @@ func (c *serveCmd) Run(e env) error {
 	if err != nil {
 		return err
 	}
-	err = p.serve(e, has)
+	if err = p.serve(e, has); errors.As(err, new(stuckError)) {
+		return err // what still runs uses the engines: the end of the process closes them
+	}
 	return errors.Join(err, p.engines.Close())
 }
 
 // serve opens the listeners, builds the roles and runs them.
 func (p *process) serve(e env, has map[string]bool) error {
+	defer p.closeListeners()
 	if err := p.listen(has); err != nil {
 		return err
 	}
@@ -74,83 +79,69 @@ func (p *process) serve(e env, has map[string]bool) error {
 	}
 	for _, build := range []struct {
 		name  string
-		build func() ([]role, error)
+		build func(context.Context) ([]role, error)
 	}{{"transcode", p.transcodeRoles}, {"edge", p.edgeRoles}, {"control", p.controlRoles}} {
 		if !has[build.name] {
 			continue
 		}
-		more, err := build.build()
+		more, err := build.build(e.ctx)
 		if err != nil {
 			return fmt.Errorf("start %s: %w", build.name, err)
 		}
 		roles = append(roles, more...)
 	}
 	roles = append(roles, role{"admin", func(ctx context.Context) error {
-		return serveHTTP(ctx, p.admin, adminHandler(p.metrics, p.ready, p.adminToken()), p.cmd.Limits.StopWithin)
+		return serveHTTP(ctx, p.admin, adminHandler(p.metrics, p.ready, p.adminToken(), p.log), p.cmd.Limits.StopWithin/4)
 	}})
 	return p.run(e, roles)
 }
 
-// run starts the roles in order, says that it is ready, and waits. The engines' own loops and the admin listener outlive the
-// other roles, so that what those do last is still carried out and seen.
-func (p *process) run(e env, roles []role) error {
-	base, stopBase := context.WithCancel(context.WithoutCancel(e.ctx))
-	defer stopBase()
-	under, underCtx := errgroup.WithContext(base)
-	work, workCtx := errgroup.WithContext(underCtx)
-	workCtx, stopWork := context.WithCancel(workCtx)
-	defer stopWork()
-	stopping := context.AfterFunc(e.ctx, func() {
-		p.ready.stop()
-		p.log.Info("stopping")
-		stopWork()
-	})
-	defer stopping()
-	for _, r := range roles {
-		switch r.name {
-		case "engines", "admin":
-			under.Go(func() error { return p.named(underCtx, r) })
-		default:
-			work.Go(func() error { return p.named(workCtx, r) })
+// announce waits until every part is ready and prints where they are; it gives up when ctx ends.
+func (p *process) announce(ctx context.Context, out io.Writer) {
+	poll, slow := time.NewTicker(10*time.Millisecond), time.NewTimer(10*time.Second)
+	defer poll.Stop()
+	defer slow.Stop()
+	for problems := p.ready.problems(); len(problems) > 0; problems = p.ready.problems() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-slow.C:
+			p.log.Warn("not ready yet", "waiting_for", problems)
+		case <-poll.C:
 		}
 	}
-	p.announce(e)
-	err := work.Wait()
-	stopBase()
-	return errors.Join(err, under.Wait())
-}
-
-// named runs a role; its end by the context's end is no error.
-func (p *process) named(ctx context.Context, r role) error {
-	err := r.run(ctx)
-	if err == nil || ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		return nil
+	if ctx.Err() == nil {
+		p.printAddresses(out)
 	}
-	return fmt.Errorf("%s: %w", r.name, err)
 }
 
-// announce prints where everything is.
-func (p *process) announce(e env) {
-	at := map[string]string{"admin": "http://" + p.admin.Addr().String()}
+// printAddresses tells a person or, as one JSON line, a script where everything is.
+func (p *process) printAddresses(out io.Writer) {
+	var at struct {
+		Listen string `json:"listen,omitempty"`
+		Edge   string `json:"edge,omitempty"`
+		Admin  string `json:"admin"`
+	}
+	at.Admin = "http://" + p.admin.Addr().String()
 	if p.pages != nil {
-		at["listen"] = pageURL(p.pages.Addr())
+		at.Listen = pageURL(p.pages.Addr())
 	}
 	if p.media != nil {
-		at["edge"] = "http://" + p.media.Addr().String()
+		at.Edge = "http://" + p.media.Addr().String()
 	}
 	if p.cmd.JSON {
-		if err := json.NewEncoder(e.out).Encode(at); err != nil {
+		if err := json.NewEncoder(out).Encode(at); err != nil {
 			p.log.Error("print addresses", "error", err)
 		}
 		return
 	}
-	fmt.Fprintf(e.out, "Weir runs on %s\n", p.cmd.Data)
-	for _, name := range []string{"listen", "edge", "admin"} {
-		if at[name] != "" {
-			fmt.Fprintf(e.out, "  %-7s %s\n", map[string]string{"listen": "pages", "edge": "media", "admin": "admin"}[name], at[name])
+	fmt.Fprintf(out, "Weir runs on %s\n", p.cmd.Data)
+	for _, line := range [][2]string{{"pages", at.Listen}, {"media", at.Edge}, {"admin", at.Admin}} {
+		if line[1] != "" {
+			fmt.Fprintf(out, "  %-7s %s\n", line[0], line[1])
 		}
 	}
-	fmt.Fprintln(e.out, "Ctrl-C stops it.")
+	fmt.Fprintln(out, "Ctrl-C stops it.")
 }
 
 // parseRoles reads "edge,transcode" or "all".
