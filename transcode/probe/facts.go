@@ -22,7 +22,7 @@ type Video struct {
 	Rate        weir.Rational // frames a second of the grid its frames are put on
 	Frames      int64         // grid frames from the origin to the end of its last picture
 	Interlaced  bool
-	Rotation    int    // degrees counter-clockwise that ffmpeg turns it, 0, 90, 180 or 270
+	Rotation    int    // degrees, 0, 90, 180 or 270: ffmpeg turns it upright
 	HDR         string // "pq", "hlg" or ""
 	RGB         bool   // the pixels have no luma yet
 	Delay       int64  // ticks of OriginDen by which its decoder stamps pictures late: AVI has no presentation times

@@ -13,6 +13,7 @@ const (
 	maxPackets = 30 << 20 // of all streams
 	maxFrames  = 6 << 20  // of the picture: a day at 60 a second, and some
 	maxRow     = 4 << 10
+	maxTicks   = 1 << 52 // of any clock: more is garbage and would overflow what is done with it
 )
 
 // packet is a row of ffprobe's -show_packets. Times are in ticks of the stream's time base.
@@ -47,10 +48,10 @@ func parsePacket(row []byte) (packet, bool) {
 	return p, true
 }
 
-// ticks reads a timestamp. One beyond 2^52 is garbage and would overflow what is done with it.
+// ticks reads a timestamp.
 func ticks(b []byte) (int64, bool) {
 	n, err := strconv.ParseInt(string(b), 10, 64)
-	if err != nil || n > 1<<52 || n < -1<<52 {
+	if err != nil || n > maxTicks || n < -maxTicks {
 		return 0, false
 	}
 	return n, true
@@ -59,7 +60,7 @@ func ticks(b []byte) (int64, bool) {
 // picked is one picture's packet.
 type picked struct {
 	pts, dts       int64
-	duration       int32
+	duration       int64
 	hasPTS, hasDTS bool
 	key, discard   bool
 }
@@ -137,7 +138,7 @@ func (c *collector) add(p packet) error {
 			return refuse("this file has more than %d pictures", maxFrames)
 		}
 		c.pictures = append(c.pictures, picked{pts: p.pts, dts: p.dts, hasPTS: p.hasPTS, hasDTS: p.hasDTS,
-			duration: int32(min(p.duration, 1<<31-1)), key: p.key, discard: p.discard})
+			duration: p.duration, key: p.key, discard: p.discard})
 	}
 	at, ok := p.pts, p.hasPTS
 	if !ok {

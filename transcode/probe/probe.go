@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"strconv"
 	"strings"
@@ -35,36 +34,15 @@ func Probe(ctx context.Context, run ffmpeg.Runner, path, dir string) (Facts, err
 	if err != nil {
 		return Facts{}, err
 	}
-	picture := r.picture()
-	sounds, err := r.sounds()
+	chosen, err := choose(demuxer, r)
 	if err != nil {
 		return Facts{}, err
 	}
-	if picture == nil && len(sounds) == 0 {
-		return Facts{}, refuse("it has no picture and no sound")
-	}
-	f := Facts{Demuxer: demuxer}
-	if picture != nil {
-		if f.Video, err = picture.video(); err != nil {
-			return Facts{}, err
-		}
-	}
-	c, err := p.packets(ctx, r, picture)
+	c, err := p.packets(ctx, r, chosen.picture)
 	if err != nil {
 		return Facts{}, err
 	}
-	if err := cutOff(demuxer, r, c); err != nil {
-		return Facts{}, err
-	}
-	if picture != nil {
-		err = p.placePicture(ctx, &f, *picture, sounds, c)
-	} else {
-		err = p.placeSound(ctx, &f, sounds, c)
-	}
-	if err != nil {
-		return Facts{}, err
-	}
-	return f, f.addSounds(sounds, c)
+	return chosen.describe(r, c, func(stream int) (int64, error) { return p.firstShown(ctx, stream) })
 }
 
 func sniffFile(path string) (string, error) {
@@ -152,114 +130,6 @@ func (p prober) firstShown(ctx context.Context, index int) (int64, error) {
 		}
 	}
 	return 0, refuse("the start of track %d cannot be decoded", index)
-}
-
-// placePicture finds the origin and the grid by the pictures.
-func (p prober) placePicture(ctx context.Context, f *Facts, s stream, sounds []stream, c *collector) error {
-	base, ok := s.timeBase()
-	if !ok {
-		return refuse("its pictures have no clock")
-	}
-	pics, err := clocked(c.pictures, base)
-	if err != nil {
-		return err
-	}
-	if pics.guessed {
-		shown, err := p.firstShown(ctx, s.Index)
-		if err != nil {
-			return err
-		}
-		times, err := pics.presented()
-		if err != nil {
-			return err
-		}
-		late := shown*base.Num - times[0]
-		if p.demuxer == "avi" { // it has no presentation times, so this is the decoder's delay and not a fact
-			f.Video.Delay = late
-		} else {
-			pics.shift(late)
-		}
-	}
-	f.OriginDen = base.Den
-	f.OriginNum, err = pics.place(f.Video, p.heardFrom(sounds, c, base.Den), s.Rate, s.AverageRate)
-	return err
-}
-
-// heardFrom is when the first sound is heard, in ticks of 1/den s, or far in the future. A recording of a broadcast starts
-// with sound whose pictures are lost: that does not count.
-func (p prober) heardFrom(sounds []stream, c *collector, den int64) int64 {
-	from := int64(math.MaxInt64)
-	if p.demuxer == "mpegts" || p.demuxer == "mpeg" {
-		return from
-	}
-	for _, s := range sounds {
-		if t := c.tracks[s.Index]; t != nil && t.anything {
-			from = min(from, int64(t.seconds(t.start)*float64(den)))
-		}
-	}
-	return from
-}
-
-// placeSound finds the origin where there is only sound: the first of what is heard, after the encoder's priming.
-func (p prober) placeSound(ctx context.Context, f *Facts, sounds []stream, c *collector) error {
-	for _, s := range sounds {
-		t := c.tracks[s.Index]
-		if t == nil || !t.anything || t.base.Den > 1<<32 {
-			continue
-		}
-		shown, err := p.firstShown(ctx, s.Index)
-		if err != nil {
-			return err
-		}
-		f.OriginNum, f.OriginDen = shown*t.base.Num, t.base.Den
-		return nil
-	}
-	return refuse("no sound can be read from it")
-}
-
-// addSounds adds the tracks that have something to hear, with their ends.
-func (f *Facts) addSounds(sounds []stream, c *collector) error {
-	origin := micros(f.OriginNum, f.OriginDen, func(v float64) float64 { return v })
-	for _, s := range sounds {
-		t := c.tracks[s.Index]
-		if t == nil || !t.anything {
-			continue
-		}
-		a := s.audio()
-		a.EndUS = int64(math.Round(t.seconds(t.end)*1e6)) - origin
-		if a.EndUS > maxHours*3600*1_000_000 {
-			return refuse("its sound ends after %d hours, more than %d", a.EndUS/3_600_000_000, maxHours)
-		}
-		if a.EndUS > 0 {
-			f.Audio = append(f.Audio, a)
-		}
-	}
-	if f.Video == nil && len(f.Audio) == 0 {
-		return refuse("no sound can be read from it")
-	}
-	return nil
-}
-
-// stated are the formats whose files state their length; elsewhere it is an estimate.
-var stated = map[string]bool{"mov": true, "matroska": true, "avi": true, "asf": true, "mxf": true, "wav": true, "flac": true}
-
-// cutOff refuses a file that ends far before the end it states.
-func cutOff(demuxer string, r report, c *collector) error {
-	if c.rows == 0 {
-		return refuse("the file is cut off or damaged: not one packet can be read from it")
-	}
-	var there int64
-	start := min(0, microseconds(r.Format.Start)) // a late start is part of the stated length
-	for _, t := range c.tracks {
-		if t.anything {
-			there = max(there, int64(t.seconds(t.end)*1e6)-start)
-		}
-	}
-	want := microseconds(r.Format.Duration)
-	if missing := want - there; stated[demuxer] && missing > max(1_000_000, want/100) {
-		return refuse("the file is cut off: %d s of %d s are there", there/1_000_000, (want+500_000)/1_000_000)
-	}
-	return nil
 }
 
 // bounded keeps what is written to it up to a limit and then refuses.

@@ -2,6 +2,7 @@ package probe
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -41,7 +42,7 @@ var magics = [...]magic{
 	{0, "\x00\x00\x01\xba", "mpeg"},
 	{0, "\x30\x26\xb2\x75\x8e\x66\xcf\x11", "asf"},
 	{0, "\x06\x0e\x2b\x34\x02\x05\x01\x01\x0d\x01\x02", "mxf"},
-	{0, "\x89PNG\r\n\x1a\n", isPicture}, {0, "\xff\xd8\xff", isPicture}, {0, "GIF8", isPicture}, {0, "BM", isPicture},
+	{0, "\x89PNG\r\n\x1a\n", isPicture}, {0, "\xff\xd8\xff", isPicture}, {0, "GIF8", isPicture},
 	{0, "II*\x00", isPicture}, {0, "MM\x00*", isPicture}, {0, "8BPS", isPicture}, {0, "\x00\x00\x00\x0cjP  ", isPicture},
 	{0, "#EXTM3U", isPlaylist}, {0, "ffconcat", isPlaylist}, {0, "\xef\xbb\xbf#EXTM3U", isPlaylist},
 }
@@ -73,8 +74,19 @@ func sniff(r io.ReaderAt, size int64) (string, error) {
 		return "", refuse("this is a text file, not a video or a sound file")
 	case isUnknown:
 		return "", refuse("this is no video or sound file of a kind that is known here")
+	case "avi", "wav":
+		return format, wholeRIFF(start, size)
 	}
 	return format, nil
+}
+
+// wholeRIFF refuses a RIFF file that is much shorter than its header says; readers take the length from what is there. A
+// writer that could not go back to its header left 0 or the largest size in it.
+func wholeRIFF(start []byte, size int64) error {
+	if stated := int64(binary.LittleEndian.Uint32(start[4:])); stated < 1<<32-256 && size+stated/100+1024 < stated {
+		return refuse("the file is cut off: %d%% of it is there", (100*size+stated/2)/stated)
+	}
+	return nil
 }
 
 func refuse(format string, args ...any) error {

@@ -170,7 +170,7 @@ func (s stream) shown() (width, height int) {
 	return int((2*int64(s.Width)*a.Num + a.Den) / (2 * a.Den)), s.Height
 }
 
-// rotation is what ffmpeg turns the picture by: a quarter turn or nothing.
+// rotation is that of the display matrix if it is by quarter turns, and nothing otherwise.
 func (s stream) rotation() int {
 	for _, d := range s.SideData {
 		if quarter := int(math.Round(d.Rotation / 90)); quarter != 0 && math.Abs(d.Rotation-float64(90*quarter)) <= 1 {

@@ -29,7 +29,7 @@ func clocked(all []picked, base weir.Rational) (pictures, error) {
 		}
 	}
 	p.guessed = known*100 < len(all)*99
-	limit := int64(1<<52) / base.Num
+	limit := int64(maxTicks) / base.Num
 	for _, k := range all {
 		if p.guessed {
 			k.pts, k.hasPTS = k.dts, k.hasDTS
@@ -40,7 +40,7 @@ func clocked(all []picked, base weir.Rational) (pictures, error) {
 		if !k.hasPTS || k.pts > limit || k.pts < -limit || k.dts > limit || k.dts < -limit {
 			continue
 		}
-		k.pts, k.dts = k.pts*base.Num, k.dts*base.Num
+		k.pts, k.dts, k.duration = k.pts*base.Num, k.dts*base.Num, min(k.duration, limit)*base.Num
 		p.all = append(p.all, k)
 	}
 	if len(p.all)*2 < len(all) || len(p.all) == 0 {
@@ -132,7 +132,7 @@ func micros(t, den int64, round func(float64) float64) int64 {
 func (p pictures) lastDuration(last, interval int64) int64 {
 	for i := len(p.all) - 1; i >= 0; i-- {
 		k := p.all[i]
-		if d := int64(k.duration); k.pts == last && d > 0 && d <= 10*p.den {
+		if d := k.duration; k.pts == last && d > 0 && d <= 10*p.den {
 			return d
 		}
 	}
@@ -166,7 +166,7 @@ const (
 	gridCap    = 60.5 // a second, above which pictures are halved until they fit
 )
 
-// snap picks the grid's rate: the standard one nearest to the mean of the regular intervals. Coarse clocks (Matroska's
+// snap picks the grid's rate: the standard one nearest to the mean of all intervals but the gaps. Coarse clocks (Matroska's
 // milliseconds) cannot tell 29.97 from 30 in a short file, so a claimed rate within half a percent is taken.
 func snap(times []int64, interval, den int64, hints []string) (weir.Rational, error) {
 	if interval == 0 {
@@ -174,7 +174,7 @@ func snap(times []int64, interval, den int64, hints []string) (weir.Rational, er
 	}
 	var sum, n int64
 	for i := 1; i < len(times); i++ {
-		if d := times[i] - times[i-1]; d*4 >= interval*3 && d*4 <= interval*5 {
+		if d := times[i] - times[i-1]; d*4 <= interval*7 {
 			sum, n = sum+d, n+1
 		}
 	}
