@@ -94,6 +94,9 @@ func chunksOf(g Grid, pictures int64, policy Policy) []Chunk {
 	most := max(1, policy.ChunkSeconds/policy.SegmentSeconds)
 	chunks := []Chunk{}
 	for first, ramp := 0, 1; first < g.Segments(); ramp *= 2 {
+		if ramp > 4 {
+			ramp = most
+		}
 		n := min(ramp, most, g.Segments()-first)
 		rest := g.Frames - g.SegmentStart(first+n)
 		if rest < g.SegmentFrames || g.SegmentStart(first+n) >= pictures {

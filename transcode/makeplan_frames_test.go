@@ -23,7 +23,7 @@ import (
 func clip(t *testing.T, name string, args ...string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
-	out, err := exec.Command("ffmpeg", append(append([]string{"-nostdin", "-v", "error", "-y"}, args...), path)...).CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), "ffmpeg", append(append([]string{"-nostdin", "-v", "error", "-y"}, args...), path)...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("ffmpeg %s: %v: %s", strings.Join(args, " "), err, out)
 	}
