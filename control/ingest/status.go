@@ -134,7 +134,7 @@ func (st *Status) of(job JobStatus) {
 	}
 	st.Reason = job.Reason
 	st.Segments, st.TotalSegments, st.Duration = job.Segments, job.TotalSegments, job.Duration.Float()
-	st.Playable = job.Segments > 0 && (st.State == StateEncoding || st.State == StateComplete)
+	st.Playable = job.Segments > 0 && st.State != StateFailed && st.State != StateCancelled // also while it is planned anew
 	if job.Renditions != nil {
 		st.Renditions = job.Renditions
 	}

@@ -43,6 +43,7 @@ func TestStatusFollowsTheJob(t *testing.T) {
 	}
 	f(ingest.JobStatus{State: weir.JobPending}, ingest.StateQueued, false, 0)
 	f(ingest.JobStatus{State: weir.JobPending, Probing: true}, ingest.StateProbing, false, 0)
+	f(ingest.JobStatus{State: weir.JobPending, Segments: 3}, ingest.StateQueued, true, 0) // planned anew
 	f(ingest.JobStatus{State: weir.JobRunning, TotalSegments: 8, Renditions: renditions}, ingest.StateEncoding, false, 0.25)
 	f(ingest.JobStatus{State: weir.JobRunning, Segments: 1, TotalSegments: 8, Duration: weir.Rational{Num: 30, Den: 1}}, ingest.StateEncoding, true, 0)
 	f(ingest.JobStatus{State: weir.JobDone, Segments: 8, TotalSegments: 8, Renditions: renditions}, ingest.StateComplete, true, 1)

@@ -6,8 +6,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"strconv"
-	"strings"
 	"time"
 
 	weir "github.com/weirstream/weir"
@@ -97,30 +95,41 @@ var (
 	errDeleted = weir.Errorf(weir.Gone, "This asset was deleted.")
 )
 
-// head is that of the newest revision. NotFound; Gone.
+// head is that of the newest revision that can be played. NotFound; Gone. A revision is buried only when its successor has a
+// head, and what is listed is read before more is listed; so there is always one to find while the asset lives.
 func (s *Service) head(ctx context.Context, organisation, asset string) (weir.Head, error) {
+	var newest weir.Head
+	err := weir.Errorf(weir.NotFound, "asset %s has no head", asset)
 	prefix := weir.AssetPrefix(organisation, asset) + "heads/"
-	newest := 0
 	for after := ""; ; {
-		list, err := s.Blobs.List(ctx, prefix, after, 100)
-		if err != nil {
-			return weir.Head{}, fmt.Errorf("list heads: %w", err)
+		list, listErr := s.Blobs.List(ctx, prefix, after, 100)
+		if listErr != nil {
+			return weir.Head{}, fmt.Errorf("list heads: %w", listErr)
+		}
+		if len(list) == 0 {
+			break
 		}
 		for _, o := range list {
 			after = o.Key
-			name := strings.TrimSuffix(strings.TrimPrefix(o.Key, prefix), ".json")
-			if n, err := strconv.Atoi(name); err == nil {
-				newest = max(newest, n)
+			h, readErr := s.read(ctx, o.Key)
+			if readErr != nil {
+				return weir.Head{}, readErr
+			}
+			if h.State == weir.Deleted {
+				err = errDeleted
+			} else if h.Revision > newest.Revision {
+				newest = h
 			}
 		}
-		if len(list) < 100 {
-			break
-		}
 	}
-	if newest == 0 {
-		return weir.Head{}, weir.Errorf(weir.NotFound, "asset %s has no head", asset)
+	if newest.Revision > 0 {
+		return newest, nil
 	}
-	r, _, err := s.Blobs.Get(ctx, weir.HeadKey(organisation, asset, newest), 0, -1, "")
+	return weir.Head{}, err
+}
+
+func (s *Service) read(ctx context.Context, key string) (weir.Head, error) {
+	r, _, err := s.Blobs.Get(ctx, key, 0, -1, "")
 	if err != nil {
 		return weir.Head{}, fmt.Errorf("open head: %w", err)
 	}
@@ -129,9 +138,5 @@ func (s *Service) head(ctx context.Context, organisation, asset string) (weir.He
 	if err != nil {
 		return weir.Head{}, fmt.Errorf("read head: %w", err)
 	}
-	h, err := weir.ParseHead(b)
-	if err == nil && h.State == weir.Deleted {
-		return weir.Head{}, errDeleted
-	}
-	return h, err
+	return weir.ParseHead(b)
 }

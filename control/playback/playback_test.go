@@ -116,6 +116,27 @@ func TestPlaybackHandsOutTheNewestRevision(t *testing.T) {
 	}
 }
 
+// TestPlaybackOfAReplacedRevision: the old one plays until the next has a head, and is buried after that.
+func TestPlaybackOfAReplacedRevision(t *testing.T) {
+	r := newRig(t)
+	f := func(status int, want string) {
+		t.Helper()
+		if w := r.ask("POST", "/v1/playback", `{"asset":"a"}`); w.Code != status || !strings.Contains(w.Body.String(), want) {
+			t.Errorf("playback = %d %s, want %d with %s", w.Code, w.Body, status, want)
+		}
+	}
+	buried := func(h *weir.Head) { h.State = weir.Deleted }
+	r.putHead("a", 1, func(*weir.Head) {})
+	f(200, `"revision":1`)
+	r.putHead("a", 2, func(*weir.Head) {})
+	f(200, `"revision":2`)
+	r.putHead("a", 1, buried)
+	f(200, `"revision":2`)
+	r.putHead("a", 2, buried)
+	r.putHead("a", 3, buried)
+	f(410, "was deleted")
+}
+
 func TestPlaybackRefusals(t *testing.T) {
 	r := newRig(t)
 	r.putHead("deleted", 1, func(h *weir.Head) { h.State = weir.Deleted })
