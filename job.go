@@ -14,15 +14,18 @@ const (
 	JobCancelled JobState = "cancelled"
 )
 
-// Job makes one asset of one master. There is at most one job an asset.
+// Job makes one asset of one master. There is at most one job an asset. Its plan makes one revision; if it has to be
+// planned anew, for want of the tool the plan was made for, what was done is superseded and the new plan makes the next.
 type Job struct {
 	ID           string    `json:"id"`
 	Organisation string    `json:"organisation"`
 	Asset        string    `json:"asset"`
 	Master       Master    `json:"master"`
 	State        JobState  `json:"state"`
-	Reason       string    `json:"reason,omitempty"` // why it failed, for people
-	Plan         []byte    `json:"plan,omitempty"`   // canonical bytes, stored once, never recomputed
+	Reason       string    `json:"reason,omitempty"`     // why it failed, for people
+	Plan         []byte    `json:"plan,omitempty"`       // canonical bytes, stored once, never recomputed
+	Revision     int       `json:"revision"`             // of the asset, that the plan makes or will make; from 1
+	Superseded   int       `json:"superseded,omitempty"` // how many records earlier plans had
 	Created      time.Time `json:"created"`
 	Updated      time.Time `json:"updated"`
 }

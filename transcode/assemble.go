@@ -9,7 +9,7 @@ import (
 	weir "github.com/weirstream/weir"
 )
 
-// FirstRevision is the revision that a job's head is written to.
+// FirstRevision is the revision that a job's first plan makes.
 const FirstRevision = 1
 
 // Assembly is what Assemble decided.
@@ -121,7 +121,7 @@ func (f finished) contiguous(rendition string) []Output {
 
 // head is the growing head; one of no segments says that some track has none.
 func (f finished) head(plan Plan, job weir.Job, prev *weir.Head, now time.Time) (weir.Head, error) {
-	h := weir.Head{Version: weir.HeadVersion, Organisation: job.Organisation, Asset: job.Asset, Revision: FirstRevision,
+	h := weir.Head{Version: weir.HeadVersion, Organisation: job.Organisation, Asset: job.Asset, Revision: job.Revision,
 		State: weir.Growing, FirstSegment: 1, Segments: plan.Grid.Segments(), TargetDuration: plan.Grid.TargetDuration(),
 		Duration: plan.Grid.Duration(), Anchor: now.UTC(), Poster: f.poster,
 		Periods: []weir.Period{{ID: "1", Start: weir.Rational{Num: 0, Den: 1}, FirstSegment: 1}}}

@@ -18,7 +18,13 @@ type Assembler struct {
 	At    func(point string) // named kill points; nil does nothing
 	Log   *slog.Logger
 
-	announced map[string]bool // running jobs whose playable fact this process sent; it may go out twice, never not at all
+	announced map[jobRevision]bool // whose playable fact this process sent; it may go out twice, never not at all
+}
+
+// jobRevision is one revision that a job makes.
+type jobRevision struct {
+	job    string
+	number int
 }
 
 const assembleBatch = 100
@@ -48,7 +54,7 @@ func (a *Assembler) assemble(ctx context.Context, job weir.Job) error {
 		return err
 	}
 	var made Assembly
-	key := weir.HeadKey(job.Organisation, job.Asset, FirstRevision)
+	key := weir.HeadKey(job.Organisation, job.Asset, job.Revision)
 	wrote, err := editHead(ctx, a.Blobs, key, func(stored []byte) (*weir.Head, error) {
 		made, err = a.decide(ctx, plan, job, records, stored)
 		if err != nil || !made.Changed {
@@ -62,9 +68,26 @@ func (a *Assembler) assemble(ctx context.Context, job weir.Job) error {
 	}
 	if wrote {
 		reach(a.At, "assemble.after-head")
-		a.Log.Info("head written", "asset", job.Asset, "state", made.Head.State, "segments", made.Head.Segments)
+		a.Log.Info("head written", "asset", job.Asset, "revision", job.Revision, "state", made.Head.State, "segments", made.Head.Segments)
+	}
+	if err := a.replace(ctx, job, made); err != nil {
+		return err
 	}
 	return a.tell(ctx, job, len(records), made)
+}
+
+// replace buries the revisions of earlier plans as soon as the job's own can be played instead. Those that have no head
+// get a tombstone, too, so that an assembler that still knows the earlier plan cannot publish.
+func (a *Assembler) replace(ctx context.Context, job weir.Job, made Assembly) error {
+	if !made.Playable || a.announced[jobRevision{job.ID, job.Revision}] {
+		return nil
+	}
+	for r := FirstRevision; r < job.Revision; r++ {
+		if err := bury(ctx, a.Blobs, job.Organisation, job.Asset, r); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (a *Assembler) decide(ctx context.Context, plan Plan, job weir.Job, records []weir.Record, stored []byte) (Assembly, error) {
@@ -81,7 +104,7 @@ func (a *Assembler) decide(ctx context.Context, plan Plan, job weir.Job, records
 }
 
 // tell notes in the ledger how far the head is, with the facts that follow from it. A fact's revision is the number of
-// records it was made of, and one more for the last.
+// records there were when it was made, those of earlier plans included, and one more for the last.
 func (a *Assembler) tell(ctx context.Context, job weir.Job, records int, made Assembly) error {
 	var facts []weir.Fact
 	add := func(kind string, revision int) error {
@@ -95,33 +118,33 @@ func (a *Assembler) tell(ctx context.Context, job weir.Job, records int, made As
 		facts = append(facts, f)
 		return err
 	}
-	if made.Playable && !a.announced[job.ID] {
-		if err := add(weir.FactAssetPlayable, records); err != nil {
+	if made.Playable && !a.announced[jobRevision{job.ID, job.Revision}] {
+		if err := add(weir.FactAssetPlayable, job.Superseded+records); err != nil {
 			return err
 		}
 	}
 	if made.Complete {
-		if err := add(weir.FactAssetComplete, records+1); err != nil {
+		if err := add(weir.FactAssetComplete, job.Superseded+records+1); err != nil {
 			return err
 		}
 	}
 	reach(a.At, "assemble.before-told")
-	if err := a.Jobs.Assembled(ctx, job.ID, records, made.Complete, facts...); err != nil {
+	if err := a.Jobs.Assembled(ctx, job, records, made.Complete, facts...); err != nil {
 		return fmt.Errorf("note what is assembled: %w", err)
 	}
 	reach(a.At, "assemble.after-told")
-	a.note(job.ID, made)
+	a.note(jobRevision{job.ID, job.Revision}, made)
 	return nil
 }
 
-func (a *Assembler) note(job string, made Assembly) {
+func (a *Assembler) note(r jobRevision, made Assembly) {
 	switch {
 	case made.Complete:
-		delete(a.announced, job)
+		delete(a.announced, r)
 	case made.Playable:
-		if a.announced == nil || len(a.announced) > 10*assembleBatch { // jobs that failed stay in it
-			a.announced = map[string]bool{}
+		if a.announced == nil || len(a.announced) > 10*assembleBatch { // those of jobs that failed stay in it
+			a.announced = map[jobRevision]bool{}
 		}
-		a.announced[job] = true
+		a.announced[r] = true
 	}
 }

@@ -171,7 +171,7 @@ func TestAssemblerDoesNotRaiseTheDead(t *testing.T) {
 	h.planned(t, "asset")
 	h.finish(t, func(n int) {
 		if n == 3 {
-			if err := transcode.Bury(t.Context(), h.blobs, "default", "asset"); err != nil {
+			if err := transcode.Bury(t.Context(), h.blobs, "default", "asset", 1); err != nil {
 				t.Fatal(err)
 			}
 		}

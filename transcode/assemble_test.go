@@ -15,7 +15,7 @@ import (
 
 var (
 	noon    = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
-	testJob = weir.Job{ID: "job", Organisation: "default", Asset: "asset"}
+	testJob = weir.Job{ID: "job", Organisation: "default", Asset: "asset", Revision: 1}
 )
 
 // testPlan has 10 segments in chunks of 1, 2, 4 and 3, two video renditions, one audio track and a still: tasks 1 to 4

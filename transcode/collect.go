@@ -64,7 +64,7 @@ func (c *Collector) deleted(ctx context.Context, before time.Time) (n int, err e
 		return 0, fmt.Errorf("list deleted assets: %w", err)
 	}
 	for _, a := range assets {
-		n += c.logged(a.ID, c.collect(ctx, a.Organisation, a.ID, a.Master.ID, func() error { return c.Assets.Collected(ctx, a.ID) }))
+		n += c.logged(a.ID, c.collect(ctx, weir.Job{Organisation: a.Organisation, Asset: a.ID}, a.Master.ID, func() error { return c.Assets.Collected(ctx, a.ID) }))
 	}
 	return n, nil
 }
@@ -78,7 +78,7 @@ func (c *Collector) failed(ctx context.Context, before time.Time) (n int, err er
 		return 0, fmt.Errorf("list failed jobs: %w", err)
 	}
 	for _, j := range jobs {
-		n += c.logged(j.Asset, c.collect(ctx, j.Organisation, j.Asset, "", func() error { return c.Jobs.Collected(ctx, j.ID) }))
+		n += c.logged(j.Asset, c.collect(ctx, j, "", func() error { return c.Jobs.Collected(ctx, j.ID) }))
 	}
 	return n, nil
 }
@@ -92,14 +92,14 @@ func (c *Collector) logged(asset string, err error) int {
 	return 1
 }
 
-// collect removes what was made of an asset, and the master if one is named, then notes it.
-func (c *Collector) collect(ctx context.Context, organisation, asset, master string, note func() error) error {
+// collect removes what a job made of an asset, and the master if one is named, then notes it.
+func (c *Collector) collect(ctx context.Context, job weir.Job, master string, note func() error) error {
 	// The tombstone comes first, whatever became of the fact of the asset's end: no head may name what is removed.
-	if err := Bury(ctx, c.Blobs, organisation, asset); err != nil {
+	if err := Bury(ctx, c.Blobs, job.Organisation, job.Asset, job.Revision); err != nil {
 		return err
 	}
 	reach(c.At, "collect.buried")
-	if err := removeAll(ctx, c.Blobs, weir.AssetPrefix(organisation, asset)); err != nil {
+	if err := removeAll(ctx, c.Blobs, weir.AssetPrefix(job.Organisation, job.Asset)); err != nil {
 		return err
 	}
 	if master != "" {

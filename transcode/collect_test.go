@@ -198,7 +198,7 @@ func TestBuryIsFinal(t *testing.T) {
 	}
 	put(t, blobs, "media/default/asset/heads/13.json") // damaged
 	for range 2 {
-		if err := transcode.Bury(t.Context(), blobs, "default", "asset"); err != nil {
+		if err := transcode.Bury(t.Context(), blobs, "default", "asset", 1); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -207,7 +207,7 @@ func TestBuryIsFinal(t *testing.T) {
 			t.Errorf("revision %d: %s with %d tracks, want a tombstone", revision, h.State, len(h.Tracks))
 		}
 	}
-	if err := transcode.Bury(t.Context(), blobs, "default", "never"); err != nil {
+	if err := transcode.Bury(t.Context(), blobs, "default", "never", 1); err != nil {
 		t.Fatal(err)
 	}
 	if h := headOf(t, blobs, "never", 1); h.State != weir.Deleted {

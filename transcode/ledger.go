@@ -36,22 +36,27 @@ type Claims interface {
 	Fail(ctx context.Context, c weir.Claim, reason string, final bool, maxAttempts int) error
 }
 
-// Jobs is the planner's and assembler's side of the job ledger.
+// Jobs is the planner's, assembler's and sweeper's side of the job ledger.
 type Jobs interface {
-	// Create stores a pending job with its plan task. A second job of the same asset changes nothing.
+	// Create stores a pending job of the first revision with its plan task. A second job of the same asset changes nothing.
 	Create(ctx context.Context, job weir.Job) error
 	// Job is the asset's job and its tasks in order of N; NotFound if there is none.
 	Job(ctx context.Context, asset string) (weir.Job, []weir.Task, error)
-	// Records are all records of a job, by task and seq.
+	// Records are all records of a job's present plan, by task and seq.
 	Records(ctx context.Context, job string) ([]weir.Record, error)
 	// Unassembled lists running jobs that have more records than Assembled was told of.
 	Unassembled(ctx context.Context, limit int) ([]weir.Job, error)
-	// Assembled notes that the head now holds this many records, moves the job to Done when done is set, and puts the
-	// facts in the outbox, in one transaction. It does nothing to a job that is final already, and a smaller count than
-	// the stored one is ignored together with its facts.
-	Assembled(ctx context.Context, job string, records int, done bool, facts ...weir.Fact) error
+	// Assembled notes that the head of the job's revision now holds this many records of its plan, moves the job to Done
+	// when done is set, and puts the facts in the outbox, in one transaction. It does nothing to a job that is final
+	// already or was planned anew, and a smaller count than the stored one is ignored together with its facts.
+	Assembled(ctx context.Context, job weir.Job, records int, done bool, facts ...weir.Fact) error
 	// Cancel ends the asset's job unless it is final; leases become void. No job is no error.
 	Cancel(ctx context.Context, asset string, now time.Time) error
 	// Claimable counts the tasks that could be claimed now: what a sweeper announces.
 	Claimable(ctx context.Context, now time.Time) (int, error)
+	// Replan notes that there are workers with these tools now, then takes back the plan of every running job with a task
+	// that could be claimed, but only by a tool that none was noted with since before. Such a job is Pending again, at
+	// its next revision, with an unclaimed plan task and no other, and no records; claims of what it had are void. It
+	// returns how many jobs these were.
+	Replan(ctx context.Context, tools []string, now, before time.Time) (int, error)
 }

@@ -72,7 +72,11 @@ func (p *Planner) drop(ctx context.Context, a weir.Asset) error {
 		return fmt.Errorf("cancel job of asset %s: %w", a.ID, err)
 	}
 	reach(p.At, "planner.after-cancel")
-	if err := Bury(ctx, p.Blobs, a.Organisation, a.ID); err != nil {
+	job, _, err := p.Jobs.Job(ctx, a.ID)
+	if err != nil && weir.KindOf(err) != weir.NotFound {
+		return fmt.Errorf("read cancelled job: %w", err)
+	}
+	if err := Bury(ctx, p.Blobs, a.Organisation, a.ID, job.Revision); err != nil {
 		return err
 	}
 	reach(p.At, "planner.after-bury")
@@ -90,7 +94,7 @@ func (p *Planner) fail(ctx context.Context, asset string) error {
 		return fmt.Errorf("read failed job: %w", err)
 	}
 	reach(p.At, "planner.before-bury")
-	if err := Bury(ctx, p.Blobs, job.Organisation, asset); err != nil {
+	if err := Bury(ctx, p.Blobs, job.Organisation, asset, job.Revision); err != nil {
 		return err
 	}
 	reach(p.At, "planner.after-bury")
@@ -98,24 +102,38 @@ func (p *Planner) fail(ctx context.Context, asset string) error {
 }
 
 // Bury makes every head of an asset a tombstone, which is never overwritten, and puts one in the place of the first
-// revision if that has no head, so that a late assembler cannot publish. It returns when no head lists anything.
-func Bury(ctx context.Context, blobs weir.Blobs, organisation, asset string) error {
+// revision and those up to newest that have no head, so that a late assembler cannot publish. It returns when no head
+// lists anything.
+func Bury(ctx context.Context, blobs weir.Blobs, organisation, asset string, newest int) error {
 	first := weir.HeadKey(organisation, asset, FirstRevision)
-	list, err := blobs.List(ctx, path.Dir(first)+"/", first, 1000) // nothing sorts before the first
+	list, err := blobs.List(ctx, path.Dir(first)+"/", "", 1000)
 	if err != nil {
 		return fmt.Errorf("list heads of asset %s: %w", asset, err)
 	}
-	for _, o := range append([]weir.ObjectInfo{{Key: first}}, list...) {
-		revision, err := strconv.Atoi(strings.TrimSuffix(path.Base(o.Key), ".json"))
-		if err != nil {
-			continue // not a head
+	newest = max(newest, FirstRevision)
+	var revisions []int
+	for r := FirstRevision; r <= newest; r++ {
+		revisions = append(revisions, r)
+	}
+	for _, o := range list {
+		if r, err := strconv.Atoi(strings.TrimSuffix(path.Base(o.Key), ".json")); err == nil && r > newest {
+			revisions = append(revisions, r)
 		}
-		_, err = editHead(ctx, blobs, o.Key, func(stored []byte) (*weir.Head, error) {
-			return tombstone(organisation, asset, revision, stored), nil
-		})
-		if err != nil {
-			return fmt.Errorf("bury asset %s: %w", asset, err)
+	}
+	for _, r := range revisions {
+		if err := bury(ctx, blobs, organisation, asset, r); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+func bury(ctx context.Context, blobs weir.Blobs, organisation, asset string, revision int) error {
+	_, err := editHead(ctx, blobs, weir.HeadKey(organisation, asset, revision), func(stored []byte) (*weir.Head, error) {
+		return tombstone(organisation, asset, revision, stored), nil
+	})
+	if err != nil {
+		return fmt.Errorf("bury revision %d of asset %s: %w", revision, asset, err)
 	}
 	return nil
 }

@@ -43,6 +43,7 @@ type Service struct {
 	Slots       int           // see Worker.Slots
 	Lease       time.Duration // see Worker.Lease
 	Grace       time.Duration // see Collector.Grace
+	Patience    time.Duration // how long a job may wait for a tool that no worker has before it is planned anew; 0 is 10 min
 	Now         func() time.Time
 	At          func(point string) // named kill points; nil does nothing
 	Log         *slog.Logger
@@ -75,9 +76,10 @@ func (s *Service) Run(ctx context.Context) error {
 	run("worker", func() error { return worker.Run(ctx) })
 	run("assembler", func() error { return s.every(ctx, "assemble", sweepEvery, listed, assembler.Assemble) })
 	run("sweeper", func() error { return s.every(ctx, "sweep", sweepEvery, nil, s.sweeper(announce)) })
+	run("replanner", func() error { return s.every(ctx, "replan", often(s.Patience), nil, s.replanner(announce)) })
 	collector := &Collector{Assets: s.Deleted, Jobs: s.Failed, Blobs: s.Blobs, Grace: s.Grace, Now: s.Now, At: s.At, Log: s.Log}
 	collect := func(ctx context.Context) error { _, err := collector.Collect(ctx); return err }
-	run("collector", func() error { return s.every(ctx, "collect", collectEvery(s.Grace), nil, collect) })
+	run("collector", func() error { return s.every(ctx, "collect", often(s.Grace), nil, collect) })
 	return g.Wait()
 }
 
@@ -88,12 +90,12 @@ func (s *Service) worker(wake <-chan struct{}, planned func(context.Context), re
 		Wake:    wake, Planned: planned, Recorded: recorded, Now: s.Now, At: s.At, Log: s.Log}
 }
 
-// collectEvery looks often enough for a short grace time, and once a minute for a long one.
-func collectEvery(grace time.Duration) time.Duration {
-	if grace == 0 {
+// often is how often to look what has waited so long: often enough for a short time, and once a minute for a long one.
+func often(wait time.Duration) time.Duration {
+	if wait == 0 {
 		return time.Minute
 	}
-	return min(max(grace/4, time.Second), time.Minute)
+	return min(max(wait/4, time.Second), time.Minute)
 }
 
 // every does f now, after each tick and when woken, until ctx ends. Its errors are logged: the next time may go better.
@@ -127,6 +129,22 @@ func (s *Service) sweeper(announce func(context.Context)) func(context.Context) 
 			quiet = 0
 		}
 		last = n
+		return nil
+	}
+}
+
+// replanner says which tool is here, and has jobs planned anew that wait for one that is nowhere.
+func (s *Service) replanner(announce func(context.Context)) func(context.Context) error {
+	return func(ctx context.Context) error {
+		now := s.Now().UTC()
+		n, err := s.Jobs.Replan(ctx, []string{s.Tool}, now, now.Add(-orDefault(s.Patience, 10*time.Minute)))
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			s.Log.Warn("jobs are planned anew, for no worker has their tool", "jobs", n, "tool", s.Tool)
+			announce(ctx)
+		}
 		return nil
 	}
 }

@@ -85,22 +85,29 @@ func (j jobStatus) Status(ctx context.Context, asset string) (ingest.JobStatus, 
 	return out, err
 }
 
-// listed counts the segments in the asset's head: what can be played now.
-func (j jobStatus) listed(ctx context.Context, job weir.Job) (int, error) {
-	r, _, err := j.blobs.Get(ctx, weir.HeadKey(job.Organisation, job.Asset, transcode.FirstRevision), 0, -1, "")
-	if weir.KindOf(err) == weir.NotFound {
-		return 0, nil
+// listed counts the segments in the asset's newest head that lists any: what can be played now. Heads are read oldest first,
+// because one becomes a tombstone only when the next is there.
+func (j jobStatus) listed(ctx context.Context, job weir.Job) (segments int, err error) {
+	for revision := transcode.FirstRevision; revision <= job.Revision; revision++ {
+		h, err := j.head(ctx, weir.HeadKey(job.Organisation, job.Asset, revision))
+		if err != nil && weir.KindOf(err) != weir.NotFound {
+			return 0, fmt.Errorf("read a head of %s: %w", job.Asset, err)
+		}
+		if h.Segments > 0 {
+			segments = h.Segments
+		}
 	}
+	return segments, nil
+}
+
+func (j jobStatus) head(ctx context.Context, key string) (weir.Head, error) {
+	r, _, err := j.blobs.Get(ctx, key, 0, -1, "")
 	if err != nil {
-		return 0, fmt.Errorf("open the head of %s: %w", job.Asset, err)
+		return weir.Head{}, err
 	}
 	b, err := io.ReadAll(io.LimitReader(r, weir.MaxHeadBytes))
 	if err := errors.Join(err, r.Close()); err != nil {
-		return 0, fmt.Errorf("read the head of %s: %w", job.Asset, err)
+		return weir.Head{}, err
 	}
-	h, err := weir.ParseHead(b)
-	if err != nil {
-		return 0, err
-	}
-	return h.Segments, nil
+	return weir.ParseHead(b)
 }

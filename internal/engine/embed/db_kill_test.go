@@ -103,21 +103,30 @@ func oneJob(ctx context.Context, l *embed.Ledger, asset string) error {
 	if err := l.Create(ctx, job); err != nil {
 		return err
 	}
-	request := transcode.ClaimRequest{Now: now, Until: now.Add(time.Minute), Masters: []string{job.Master.ID}}
-	c, err := l.Claim(ctx, request)
+	c, err := claimOf(ctx, l, job)
 	if err != nil {
 		return err
 	}
 	if err := l.Planned(ctx, c, []byte("p"), []weir.Task{{N: 1}}); err != nil {
 		return err
 	}
-	if c, err = l.Claim(ctx, request); err != nil {
+	if c, err = claimOf(ctx, l, job); err != nil {
 		return err
 	}
 	if err := l.Record(ctx, c, weir.Record{Body: []byte("r")}, true); err != nil {
 		return err
 	}
-	return l.Assembled(ctx, c.Job.ID, 1, true, newFact(asset, 1))
+	return l.Assembled(ctx, c.Job, 1, true, newFact(asset, 1))
+}
+
+// claimOf claims tasks until one is of this job, and holds those that killed processes left.
+func claimOf(ctx context.Context, l *embed.Ledger, job weir.Job) (weir.Claim, error) {
+	for {
+		c, err := l.Claim(ctx, transcode.ClaimRequest{Now: job.Created, Until: job.Created.Add(time.Minute)})
+		if err != nil || c.Job.ID == job.ID {
+			return c, err
+		}
+	}
 }
 
 // checkJobs: these jobs are done and their facts in the outbox.

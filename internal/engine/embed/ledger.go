@@ -86,21 +86,22 @@ func (l *Ledger) Unassembled(ctx context.Context, limit int) ([]weir.Job, error)
 	return jobs, wrap("list unassembled jobs", err)
 }
 
-// Assembled notes how many records the head holds, and with done ends the job. NotFound: there is no such job.
-func (l *Ledger) Assembled(ctx context.Context, job string, records int, done bool, facts ...weir.Fact) error {
+// Assembled notes how many records of its plan the head holds, and with done ends the job. NotFound: there is no such job.
+func (l *Ledger) Assembled(ctx context.Context, job weir.Job, records int, done bool, facts ...weir.Fact) error {
 	l.at("ledger.before-assembled")
 	err := l.DB.Write(ctx, func(tx *sql.Tx) error {
-		var open bool
+		var current bool
 		var stored int
-		err := tx.QueryRowContext(ctx, "SELECT "+openJob+", assembled FROM job WHERE id = ?", job).Scan(&open, &stored)
+		err := tx.QueryRowContext(ctx, "SELECT "+openJob+" AND revision = ?, assembled - superseded FROM job WHERE id = ?",
+			job.Revision, job.ID).Scan(&current, &stored)
 		if errors.Is(err, sql.ErrNoRows) {
-			return weir.Errorf(weir.NotFound, "there is no job %s", job)
+			return weir.Errorf(weir.NotFound, "there is no job %s", job.ID)
 		}
-		if err != nil || !open || records < stored {
+		if err != nil || !current || records < stored {
 			return err
 		}
-		_, err = change(ctx, tx, "UPDATE job SET assembled = ?, state = iif(?, 'done', state), updated = ? WHERE id = ?",
-			records, done, micros(l.now()), job)
+		_, err = change(ctx, tx, "UPDATE job SET assembled = superseded + ?, state = iif(?, 'done', state), updated = ? WHERE id = ?",
+			records, done, micros(l.now()), job.ID)
 		for _, f := range facts {
 			if err == nil {
 				err = putFact(ctx, tx, f)

@@ -102,6 +102,7 @@ func (l *Ledger) Planned(ctx context.Context, c weir.Claim, plan []byte, tasks [
 		}
 		_, err := change(ctx, tx, "INSERT INTO plan (job, organisation, body) VALUES (?, ?, ?)", c.Job.ID, c.Job.Organisation, plan)
 		for _, t := range tasks {
+			t.Fence = c.Task.Fence // above those of a plan before this one
 			if err == nil {
 				err = insertTask(ctx, tx, c.Job, t)
 			}

@@ -10,6 +10,7 @@ func LedgerQueries() map[string][]any {
 		countClaimable:    {now},
 		selectUnassembled: {1},
 		selectFailed:      {0, 1},
+		selectStranded:    {now, sql.Named("before", 0)},
 		"UPDATE task SET progress = 0 WHERE " + held: {"job", 1, 1},
 		selectTask + " WHERE job = ? ORDER BY n":     {"job"},
 	}

@@ -14,14 +14,15 @@ const (
 	selectTask   = "SELECT " + taskColumns + " FROM task"
 	selectRecord = "SELECT job, task, seq, body FROM record"
 
-	jobColumns  = "job.id, job.organisation, job.asset, job.master, job.state, job.reason, job.created, job.updated"
+	jobColumns = `job.id, job.organisation, job.asset, job.master, job.state, job.reason, job.revision, job.superseded,
+		job.created, job.updated`
 	taskColumns = "job, n, kind, wanted, tool, total, progress, state, attempt, fence, worker, lease"
 )
 
 func scanJob(scan func(...any) error) (j weir.Job, err error) {
 	var master []byte
 	var created, updated int64
-	err = scan(&j.ID, &j.Organisation, &j.Asset, &master, &j.State, &j.Reason, &created, &updated, &j.Plan)
+	err = scan(&j.ID, &j.Organisation, &j.Asset, &master, &j.State, &j.Reason, &j.Revision, &j.Superseded, &created, &updated, &j.Plan)
 	if err != nil {
 		return weir.Job{}, err
 	}
@@ -58,10 +59,10 @@ type queryer interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }
 
-// insertTask stores a task nobody has claimed yet.
+// insertTask stores a task nobody has claimed yet, whose fences grow from the one it has.
 func insertTask(ctx context.Context, tx *sql.Tx, job weir.Job, t weir.Task) error {
-	_, err := change(ctx, tx, `INSERT INTO task (job, n, organisation, kind, wanted, tool, total, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-		job.ID, t.N, job.Organisation, t.Kind, t.Order, t.Tool, t.Total, weir.TaskReady)
+	_, err := change(ctx, tx, `INSERT INTO task (job, n, organisation, kind, wanted, tool, total, state, fence) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		job.ID, t.N, job.Organisation, t.Kind, t.Order, t.Tool, t.Total, weir.TaskReady, t.Fence)
 	return err
 }
 

@@ -81,7 +81,7 @@ func TestLedgerKillPoints(t *testing.T) {
 	c, err = l.Claim(ctx, request)
 	check(err)
 	check(l.Record(ctx, c, weir.Record{Body: []byte("r")}, true))
-	check(l.Assembled(ctx, c.Job.ID, 1, false))
+	check(l.Assembled(ctx, c.Job, 1, false))
 	c, err = l.Claim(ctx, request)
 	check(err)
 	check(l.Fail(ctx, c, "r", true, 1))

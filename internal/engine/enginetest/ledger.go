@@ -41,6 +41,9 @@ func Ledger(t *testing.T, open func(t *testing.T, now func() time.Time) LedgerEn
 		{"Assembled", ledgerAssembled},
 		{"AssembledFacts", ledgerAssembledFacts},
 		{"Claimable", ledgerClaimable},
+		{"ReplanWhen", ledgerReplanWhen},
+		{"ReplanLeavesNothing", ledgerReplanLeavesNothing},
+		{"ReplanCounts", ledgerReplanCounts},
 		{"ExactlyOnce", ledgerExactlyOnce},
 	} {
 		t.Run(c.name, func(t *testing.T) {

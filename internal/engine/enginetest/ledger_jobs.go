@@ -10,7 +10,7 @@ import (
 func ledgerCreate(l *ledgerTest) {
 	job := l.newJob("a1")
 	l.ok("Create", l.engine.Jobs.Create(l.Context(), job))
-	job.State, job.Updated = weir.JobPending, job.Created
+	job.State, job.Updated, job.Revision = weir.JobPending, job.Created, 1
 	l.same("the job", l.job("a1"), job)
 	l.same("its tasks", l.tasks("a1"), []weir.Task{{Job: job.ID, Kind: weir.TaskPlan, State: weir.TaskReady}})
 	_, _, err := l.engine.Jobs.Job(l.Context(), "unknown")
@@ -59,8 +59,8 @@ func ledgerPlanned(l *ledgerTest) {
 	got := l.tasks("a1")
 	l.same("plan task's state", got[0].State, weir.TaskDone)
 	l.same("the others", got[1:], []weir.Task{
-		{Job: "job-a1", N: 1, Kind: weir.TaskVideo, Order: 5, Tool: "x264 164", Total: 250, State: weir.TaskReady},
-		{Job: "job-a1", N: 2, Kind: weir.TaskAudio, Order: 1, Tool: "x264 164", Total: 48000, State: weir.TaskReady},
+		{Job: "job-a1", N: 1, Kind: weir.TaskVideo, Order: 5, Tool: "x264 164", Total: 250, State: weir.TaskReady, Fence: 1},
+		{Job: "job-a1", N: 2, Kind: weir.TaskAudio, Order: 1, Tool: "x264 164", Total: 48000, State: weir.TaskReady, Fence: 1},
 	})
 	r := l.request()
 	r.Tools = []string{"x264 164"}
@@ -83,7 +83,7 @@ func ledgerCancel(l *ledgerTest) {
 	l.later(time.Hour)
 	_, err := l.engine.Claims.Claim(l.Context(), l.request())
 	l.kind("Claim of a cancelled job", err, weir.NotFound)
-	l.ok("Assembled", l.engine.Jobs.Assembled(l.Context(), c.Job.ID, 9, true, l.fact("a1", 1)))
+	l.ok("Assembled", l.engine.Jobs.Assembled(l.Context(), c.Job, 9, true, l.fact("a1", 1)))
 	l.ok("Cancel again", l.engine.Jobs.Cancel(l.Context(), "a1", l.now))
 	if job := l.job("a1"); job.State != weir.JobCancelled || len(l.engine.Facts()) != 0 {
 		l.Errorf("job = %+v with facts %v, want it as it was", job, l.engine.Facts())
@@ -104,18 +104,18 @@ func ledgerAssembled(l *ledgerTest) {
 	l.unassembled()
 	l.ok("Record", l.engine.Claims.Record(l.Context(), c1, weir.Record{Body: []byte("r")}, true))
 	l.unassembled("a1")
-	l.ok("Assembled", l.engine.Jobs.Assembled(l.Context(), c1.Job.ID, 1, false))
+	l.ok("Assembled", l.engine.Jobs.Assembled(l.Context(), c1.Job, 1, false))
 	l.unassembled()
 	l.ok("Record", l.engine.Claims.Record(l.Context(), c2, weir.Record{Body: []byte("r")}, true))
 	l.unassembled("a1")
-	l.ok("Assembled of what is known", l.engine.Jobs.Assembled(l.Context(), c1.Job.ID, 1, false))
+	l.ok("Assembled of what is known", l.engine.Jobs.Assembled(l.Context(), c1.Job, 1, false))
 	l.unassembled("a1")
-	l.ok("Assembled", l.engine.Jobs.Assembled(l.Context(), c1.Job.ID, 2, true))
+	l.ok("Assembled", l.engine.Jobs.Assembled(l.Context(), c1.Job, 2, true))
 	l.unassembled()
 	if job := l.job("a1"); job.State != weir.JobDone || !job.Updated.Equal(l.now) {
 		l.Errorf("job after Assembled = %+v", job)
 	}
-	l.kind("Assembled of no job", l.engine.Jobs.Assembled(l.Context(), "unknown", 1, false), weir.NotFound)
+	l.kind("Assembled of no job", l.engine.Jobs.Assembled(l.Context(), l.newJob("unknown"), 1, false), weir.NotFound)
 	l.later(time.Second)
 	c3 := l.claim(l.request())
 	if c3.Job.Asset != "a2" {
@@ -130,7 +130,7 @@ func ledgerAssembledFacts(l *ledgerTest) {
 	}
 	f := func(records int, done bool, fact int64, want ...int64) {
 		l.Helper()
-		l.ok("Assembled", l.engine.Jobs.Assembled(l.Context(), c.Job.ID, records, done, l.fact("a1", fact)))
+		l.ok("Assembled", l.engine.Jobs.Assembled(l.Context(), c.Job, records, done, l.fact("a1", fact)))
 		var got []int64
 		for _, f := range l.engine.Facts() {
 			got = append(got, f.Revision)
