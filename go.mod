@@ -13,6 +13,7 @@ require (
 	github.com/landlock-lsm/go-landlock v0.9.0
 	github.com/pressly/goose/v3 v3.29.0
 	github.com/prometheus/client_golang v1.25.0
+	github.com/rogpeppe/go-internal v1.14.1
 	github.com/tus/tusd/v2 v2.9.0
 	github.com/valyala/fasthttp v1.77.0
 	golang.org/x/exp v0.0.0-20261011100332-faecfb24eb49

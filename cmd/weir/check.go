@@ -100,7 +100,7 @@ func checkData(dir string) finding {
 	f := finding{what: "the data folder " + dir, fatal: true, advice: "Choose another folder with --data."}
 	at := dir
 	info, err := os.Stat(at)
-	for errors.Is(err, fs.ErrNotExist) && at != filepath.Dir(at) {
+	for (errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR)) && at != filepath.Dir(at) {
 		at = filepath.Dir(at)
 		info, err = os.Stat(at)
 	}

@@ -82,7 +82,7 @@ type serveCmd struct {
 	Listen      string `help:"Pages and API; port 0 is a free one. A non-loopback address needs --admin-token." default:"127.0.0.1:8080" placeholder:"ADDR"`
 	EdgeListen  string `help:"Media." default:"127.0.0.1:8081" placeholder:"ADDR"`
 	AdminListen string `help:"Metrics, probes, pprof." default:"127.0.0.1:8082" placeholder:"ADDR"`
-	EdgeURL     string `help:"Base URL players reach the edge at, if not --edge-listen of this machine. Roles without edge need it." placeholder:"URL" name:"edge-url"`
+	EdgeURL     string `help:"Base URL players reach the edge at, if not --edge-listen of this machine. The control role without edge needs it." placeholder:"URL" name:"edge-url"`
 	PublicHost  string `help:"Further host names (host or host:port, comma-separated) the pages are reached at." placeholder:"HOSTS"`
 	AdminToken  string `help:"Token for the API, 16 characters or more; @FILE reads it from a file, unseen by ps." placeholder:"TOKEN"`
 

@@ -42,9 +42,10 @@ func testMain(m *testing.M) int {
 
 // server is a running `weir serve` on ports of its own.
 type server struct {
-	t                   *testing.T
+	t                   testing.TB
 	cmd                 *exec.Cmd
 	Listen, Edge, Admin string
+	ready               string // the line that it printed then
 	log                 *lockedBuffer
 	exited              chan struct{}
 }
@@ -68,7 +69,7 @@ func (l *lockedBuffer) String() string {
 }
 
 // serve starts weir on data with further flags and waits until it is ready. It is stopped when the test ends.
-func serve(t *testing.T, data string, flags ...string) *server {
+func serve(t testing.TB, data string, flags ...string) *server {
 	t.Helper()
 	s, err := tryServe(t, data, nil, flags...)
 	if err != nil {
@@ -77,7 +78,7 @@ func serve(t *testing.T, data string, flags ...string) *server {
 	return s
 }
 
-func tryServe(t *testing.T, data string, environ []string, flags ...string) (*server, error) {
+func tryServe(t testing.TB, data string, environ []string, flags ...string) (*server, error) {
 	t.Helper()
 	args := append([]string{"serve", "--json", "--data", data, "--listen", "127.0.0.1:0", "--edge-listen", "127.0.0.1:0",
 		"--admin-listen", "127.0.0.1:0", "--max-height", "360", "--log-level", "debug"}, flags...)
@@ -108,7 +109,7 @@ func tryServe(t *testing.T, data string, environ []string, flags ...string) (*se
 			<-s.exited
 			return s, fmt.Errorf("weir serve printed %q: %w\n%s", line, err, s.log)
 		}
-		s.Listen, s.Edge, s.Admin = at.Listen, at.Edge, at.Admin
+		s.ready, s.Listen, s.Edge, s.Admin = line, at.Listen, at.Edge, at.Admin
 		return s, nil
 	case <-time.After(30 * time.Second):
 		return nil, fmt.Errorf("weir serve was not ready within 30 s\n%s", s.log)
@@ -151,7 +152,7 @@ func (s *server) waitExit(within time.Duration) error {
 type ingested struct{ Asset, HLS, DASH, Watch string }
 
 // weir runs a command of the binary and returns its exit code and what it printed.
-func weir(t *testing.T, args ...string) (code int, stdout, stderr string) {
+func weir(t testing.TB, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
