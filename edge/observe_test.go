@@ -129,6 +129,11 @@ func TestTicketsStayOutOfLogsAndMetrics(t *testing.T) {
 	s.do("GET", path, "Authorization: Bearer "+s.ticket)
 	s.do("GET", path, "Cookie: weir-ticket="+s.ticket)
 	s.do("GET", path+"?ticket="+s.ticket)
+	s.do("GET", "/media"+s.url(videoID+"/1.m4s")) // behind a proxy that keeps its prefix
+	s.do("GET", "/T"+s.url("poster.jpg")[2:])
+	s.do("GET", "/"+assetID+"/1/"+s.ticket+"/hls/main.m3u8")
+	s.do("GET", s.url("hls/"+s.ticket+".m3u8"))
+	s.do("GET", "/"+s.ticket)
 	s.do("BREW", s.url("x"))
 	s.send("GET", "GET "+s.url("x")+" HTTP/9.9\r\n\r\n")
 	s.send("GET", "GET "+s.url("x")+"\r\n\r\n")

@@ -33,7 +33,7 @@ const (
 type target struct {
 	ticket       []byte // of the path, or else of the query; may be empty
 	ticketInPath bool
-	path         []byte // canonical, without a leading slash: "<asset>/<rev>/<form>/..."
+	path         []byte // canonical, without a leading slash: "<asset>/<rev>/<form>/..."; nil if it names nothing
 	asset        []byte
 	revision     int
 	form         []byte
@@ -71,8 +71,8 @@ func parseTarget(raw []byte) (target, error) {
 	if len(path) > maxPath {
 		return t, weir.Errorf(weir.Invalid, "the path is longer than %d bytes", maxPath)
 	}
-	t.path = path
-	if !t.split() {
+	if t.path = path; !t.split() {
+		t.path = nil // it may hold a ticket at another place, and is not to be logged
 		return t, weir.Errorf(weir.NotFound, "nothing has this address")
 	}
 	return t, nil
@@ -129,7 +129,7 @@ func (t *target) split() bool {
 		return false
 	}
 	t.revision = int(n)
-	if t.form, rest, ok = bytes.Cut(rest, []byte{'/'}); !ok {
+	if t.form, rest, ok = bytes.Cut(rest, []byte{'/'}); !ok || !validID(t.form) {
 		return false
 	}
 	dir, name, ok := bytes.Cut(rest, []byte{'/'})

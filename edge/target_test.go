@@ -46,7 +46,7 @@ func TestParseTargetRefuses(t *testing.T) {
 		"/a/1/clear/poster.jpg/", "/a/1/clear/.hidden", "/\xff\xfe", "/a;b/1/clear/poster.jpg",
 		"/"+strings.Repeat("a/", 300)+"b", "/t/"+strings.Repeat("a", 5000)+"/a/1/clear/poster.jpg")
 	f(weir.NotFound, "/t", "/t/T", "/t/T/a", "/t/T/a/1", "/t/T/a/1/clear", "/a/0/clear/poster.jpg", "/a/01/clear/poster.jpg",
-		"/a/-1/clear/poster.jpg", "/a/99999999999/clear/poster.jpg", "/A/1/clear/poster.jpg", "/a/1/clear/other.jpg",
+		"/a/-1/clear/poster.jpg", "/a/99999999999/clear/poster.jpg", "/A/1/clear/poster.jpg", "/a/1/clear/other.jpg", "/a/1/CLEAR/poster.jpg", "/a/1/c.r/hls/main.m3u8",
 		"/a/1/clear/v/0.m4s", "/a/1/clear/v/01.m4s", "/a/1/clear/v/1x.m4s", "/a/1/clear/v/1234567890123456.m4s", "/a/1/clear/v/init-1.mp4",
 		"/a/1/clear/v/init-.mp4", "/a/1/clear/v/init-02.mp4", "/a/1/clear/V/1.m4s", "/a/1/clear/hls/V.m3u8", "/a/1/clear/hls/x/y.m3u8",
 		"/a/1/clear/dash/other.mpd", "/a/1/clear/v/1.m4s/x", "/metrics", "/readyz", "/livez2")
