@@ -62,7 +62,8 @@ func TestValidIDAndKey(t *testing.T) {
 			t.Errorf("ValidID(%q) = %v, want %v", s, got, want)
 		}
 	}
-	for s, want := range map[string]bool{"a/b.mp4": true, "a": true, "": false, "/a": false, "a/": false, "a//b": false, "a/../b": false, ".tmp/a": false, "a b": false, "a\x00": false} {
+	for s, want := range map[string]bool{"a/b.mp4": true, "a": true, "": false, "/a": false, "a/": false, "a//b": false, "a/../b": false, ".tmp/a": false, "a b": false, "a\x00": false,
+		"a/" + strings.Repeat("n", 255): true, "a/" + strings.Repeat("n", 256): false, strings.Repeat("a/", 256): false, strings.Repeat("a/", 256) + "b": false} {
 		if got := weir.ValidKey(s); got != want {
 			t.Errorf("ValidKey(%q) = %v, want %v", s, got, want)
 		}

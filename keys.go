@@ -5,14 +5,17 @@ import (
 	"strings"
 )
 
-// ValidKey says whether s may be an object key: 1 to 512 bytes, segments of [A-Za-z0-9._-] parted by single slashes, no
-// segment "." or ".." and none that starts with a dot.
+// maxKeySegment is the longest file name of Linux file systems, so the longest segment on a directory and on MinIO.
+const maxKeySegment = 255
+
+// ValidKey says whether s may be an object key: 1 to 512 bytes, segments of at most 255 [A-Za-z0-9._-] parted by single
+// slashes, no segment "." or ".." and none that starts with a dot.
 func ValidKey(s string) bool {
 	if s == "" || len(s) > 512 {
 		return false
 	}
 	for part := range strings.SplitSeq(s, "/") {
-		if part == "" || part[0] == '.' {
+		if part == "" || part[0] == '.' || len(part) > maxKeySegment {
 			return false
 		}
 		for i := range len(part) {

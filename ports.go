@@ -56,20 +56,29 @@ type LocalFiles interface {
 	LocalPath(key string) (path string, err error)
 }
 
+// FileTaker is what Blobs on a local disk offer besides: a put of a file that is there already, without a copy of its
+// bytes where both are on one file system.
+type FileTaker interface {
+	// TakeFile stores the regular file at path as the object, replacing what is there. The caller never writes to the file
+	// again, and removes its name when it has no more use for it.
+	TakeFile(ctx context.Context, key, path string) (ObjectInfo, error)
+}
+
 // FreeSpace is what Blobs with a known capacity offer besides: bytes that can still be stored.
 type FreeSpace interface {
 	FreeBytes(ctx context.Context) (int64, error)
 }
 
 // Cache is shared bytes by key with a lifetime, and fan-out. It may forget anything at any time; an error means the same
-// as a miss. Values are at most 8 MiB.
+// as a miss. Values are at most 8 MiB (TooLarge).
 type Cache interface {
 	Get(ctx context.Context, key string) (value []byte, ok bool, err error)
+	// Set keeps a copy of value for ttl, which is positive (Invalid).
 	Set(ctx context.Context, key string, value []byte, ttl time.Duration) error
 	Delete(ctx context.Context, keys ...string) error
-	// Publish hands message to whoever is subscribed now; nobody else ever sees it.
+	// Publish hands message, at most MaxMessageBytes (TooLarge), to whoever is subscribed now; nobody else ever sees it.
 	Publish(ctx context.Context, channel string, message []byte) error
-	// Subscribe calls f for each message until ctx ends. ready, if not nil, is closed once messages are being received.
+	// Subscribe calls f for each message until ctx ends, then returns nil. ready, if not nil, is closed once messages are being received.
 	Subscribe(ctx context.Context, channel string, ready chan<- struct{}, f func(message []byte)) error
 }
 
@@ -89,7 +98,7 @@ type Bus interface {
 	// Publish returns when the messages are durable. All or some of them may be stored if it fails. Too large: TooLarge.
 	Publish(ctx context.Context, messages ...Message) error
 	// Consume calls handle for each message of the topic as a member of the group, starting where the group stands (a new
-	// group at the topic's beginning), and blocks until ctx ends. A handler's error is retried with growing delay; the
+	// group at the topic's beginning), and returns nil once ctx has ended. A handler's error is retried with growing delay; the
 	// messages behind it on the partition wait. A message is acknowledged after its handler returned nil, and may still
 	// come again.
 	Consume(ctx context.Context, topic, group string, handle func(context.Context, Message) error) error
@@ -112,13 +121,16 @@ type KVPair struct {
 
 // Registry is who is there, and small shared configuration.
 type Registry interface {
-	// Register announces the instance with a time-to-live and keeps it alive until ctx ends, then withdraws it.
+	// Register announces the instance with a positive time-to-live (Invalid) and keeps it alive until ctx ends, then
+	// withdraws it and returns nil.
 	Register(ctx context.Context, instance Instance, ttl time.Duration) error
-	// Watch calls f with the healthy instances of service, sorted by ID, now and after every change, until ctx ends.
+	// Watch calls f with the healthy instances of service, sorted by ID, now and after every change, until ctx ends; then
+	// it returns nil. Of changes that follow each other closely f may see the result only.
 	Watch(ctx context.Context, service string, f func([]Instance)) error
 	KV(ctx context.Context, key string) (KVPair, error)
-	// PutKV writes value if the key is still at version (Conflict otherwise) and returns the new version.
+	// PutKV writes value, at most 512 KiB (TooLarge), if the key is still at version (Conflict otherwise) and returns the
+	// new version.
 	PutKV(ctx context.Context, key string, value []byte, version uint64) (uint64, error)
-	// WatchKV calls f with the pair now and after every change, until ctx ends.
+	// WatchKV calls f with the pair now and after every change, as Watch does, and returns nil once ctx has ended.
 	WatchKV(ctx context.Context, key string, f func(KVPair)) error
 }

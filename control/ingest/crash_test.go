@@ -144,33 +144,77 @@ func TestSweepRemovesFilesOfNothing(t *testing.T) {
 	}
 }
 
-// An asset deleted while its master is put: the master goes too.
+// An asset deleted while its master is made: the master goes too.
 func TestDeletionDuringTheFinish(t *testing.T) {
-	var r *rig
-	r = newRig(t, func(c *ingest.Config) {
+	for _, at := range []string{"ingest.before-master-put", "ingest.after-master-put"} {
+		t.Run(at, func(t *testing.T) {
+			var r *rig
+			r = newRig(t, func(c *ingest.Config) {
+				c.At = func(point string) {
+					if point == at {
+						r.deleteUploading(c.Store)
+					}
+				}
+			})
+			id := r.create(3, "")
+			if a := r.patch(id, 0, "abc"); a.status != http.StatusGone {
+				t.Errorf("last PATCH = %d %s, want 410", a.status, a.body)
+			}
+			if left := r.uploadsLeft(); r.master(id) != "" || len(left) != 0 {
+				t.Errorf("the master %q of a deleted asset is stored; files left: %v", r.master(id), left)
+			}
+			if diff := cmp.Diff([]string{weir.FactAssetDeleted + " 2"}, r.facts()); diff != "" {
+				t.Errorf("facts, -want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+// deleteUploading deletes the one asset that is being uploaded.
+func (r *rig) deleteUploading(store ingest.Store) {
+	list, err := store.Uploading(r.t.Context(), "", 2)
+	if err != nil || len(list) != 1 {
+		r.t.Errorf("Uploading = %v, %v", list, err)
+		return
+	}
+	if err := r.service.Delete(r.t.Context(), weir.DefaultOrganisation, list[0].Asset.ID); err != nil {
+		r.t.Errorf("Delete = %v", err)
+	}
+}
+
+// A deletion breaks off the request that is sending bytes: they would fill the disk for nothing.
+func TestDeletionInterruptsTheUpload(t *testing.T) {
+	arrived := make(chan struct{})
+	r := newRig(t, func(c *ingest.Config) {
 		c.At = func(point string) {
-			if point != "ingest.after-master-put" {
-				return
-			}
-			list, err := c.Store.Uploading(t.Context(), "", 1)
-			if err != nil || len(list) != 1 {
-				t.Errorf("Uploading = %v, %v", list, err)
-				return
-			}
-			if err := r.service.Delete(t.Context(), weir.DefaultOrganisation, list[0].Asset.ID); err != nil {
-				t.Errorf("Delete = %v", err)
+			if point == "ingest.mid-upload" {
+				close(arrived)
 			}
 		}
 	})
-	id := r.create(3, "")
-	if a := r.patch(id, 0, "abc"); a.status != http.StatusGone {
-		t.Errorf("last PATCH = %d %s, want 410", a.status, a.body)
+	id := r.create(100, "")
+	body, sender := io.Pipe() // never ends by itself
+	sent := make(chan answer, 1)
+	go func() {
+		defer close(sent) // also when ask gives the test up
+		sent <- r.ask("PATCH", "/v1/uploads/"+id, body, "Tus-Resumable", "1.0.0", "Upload-Offset", "0",
+			"Content-Type", "application/offset+octet-stream")
+	}()
+	if _, err := sender.Write(make([]byte, 60)); err != nil {
+		t.Fatal(err)
 	}
-	if r.master(id) != "" {
-		t.Error("the master of a deleted asset is stored")
+	<-arrived
+	if a := r.ask("DELETE", "/v1/assets/"+id, nil); a.status != http.StatusNoContent {
+		t.Errorf("DELETE = %d %s", a.status, a.body)
 	}
-	if diff := cmp.Diff([]string{weir.FactAssetDeleted + " 2"}, r.facts()); diff != "" {
-		t.Errorf("facts, -want +got:\n%s", diff)
+	if a := <-sent; a.status < 400 {
+		t.Errorf("PATCH = %d %s, want it broken off", a.status, a.body)
+	}
+	if left := r.uploadsLeft(); len(left) != 0 {
+		t.Errorf("files left: %v", left)
+	}
+	if a := r.ask("HEAD", "/v1/uploads/"+id, nil, "Tus-Resumable", "1.0.0"); a.status != http.StatusGone {
+		t.Errorf("HEAD = %d, want 410", a.status)
 	}
 }
 

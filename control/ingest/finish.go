@@ -37,6 +37,11 @@ func (s *Service) finish(ctx context.Context, r Record) (Record, error) {
 		}
 		return r, weir.Errorf(weir.Unprocessable, "%s", reason)
 	}
+	if errors.Is(err, fs.ErrNotExist) { // the file is gone: deleted before it could be read?
+		if now, loadErr := s.c.Store.Load(ctx, id); loadErr == nil && ended(now) != nil {
+			return now, ended(now)
+		}
+	}
 	if err != nil {
 		return r, err
 	}
@@ -83,11 +88,18 @@ func (s *Service) putMaster(ctx context.Context, r Record) (string, error) {
 		return "", fmt.Errorf("open upload: %w", err)
 	}
 	defer func() { _ = f.Close() }()
-	check := &checked{r: f, hash: sha256.New(), left: r.Asset.Master.Size, want: r.Declared}
-	if _, err := s.c.Blobs.Put(ctx, weir.MasterKey(r.Asset.ID), check, weir.PutOptions{}); err != nil {
-		if check.mismatch {
-			return "", errMismatch
+	check := &checked{ctx: ctx, r: f, hash: sha256.New(), left: r.Asset.Master.Size, want: r.Declared}
+	if taker, ok := s.c.Blobs.(weir.FileTaker); ok { // then the file is read once and not copied
+		if _, err = io.Copy(io.Discard, check); err == nil {
+			_, err = taker.TakeFile(ctx, weir.MasterKey(r.Asset.ID), s.path(r.Asset.ID))
 		}
+	} else {
+		_, err = s.c.Blobs.Put(ctx, weir.MasterKey(r.Asset.ID), check, weir.PutOptions{})
+	}
+	switch {
+	case check.mismatch:
+		return "", errMismatch
+	case err != nil:
 		return "", fmt.Errorf("put master: %w", err)
 	}
 	return check.sum(), nil
@@ -98,6 +110,7 @@ var errMismatch = errors.New("the sha256 differs from the promised one")
 // checked hashes what is read through it and turns the end into errMismatch if the bytes are not the promised ones, so
 // that the put they go to stores nothing.
 type checked struct {
+	ctx      context.Context // ends the reading
 	r        io.Reader
 	hash     hash.Hash
 	left     int64  // bytes that must still come
@@ -107,6 +120,9 @@ type checked struct {
 
 // Read returns errMismatch in place of io.EOF.
 func (c *checked) Read(b []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
 	n, err := c.r.Read(b)
 	c.hash.Write(b[:n])
 	c.left -= int64(n)

@@ -167,8 +167,20 @@ func (s *Service) Playable(ctx context.Context, organisation, id string) error {
 	return nil
 }
 
-// Delete marks the asset deleted and says so; its bytes are collected by others later. NotFound; Gone if it was already.
+// Delete marks the asset deleted and says so; its bytes are collected by others later. An upload under way is broken off.
+// NotFound; Gone if it was already.
 func (s *Service) Delete(ctx context.Context, organisation, id string) error {
+	if err := s.markDeleted(ctx, organisation, id); err != nil {
+		return err
+	}
+	unlock, err := s.lock(ctx, id) // interrupts who holds it
+	if err == nil {
+		defer unlock()
+	} // else it is being finished, which ends by itself
+	return s.removeFiles(id)
+}
+
+func (s *Service) markDeleted(ctx context.Context, organisation, id string) error {
 	if _, err := s.load(ctx, organisation, id); err != nil {
 		return err
 	}
@@ -180,10 +192,7 @@ func (s *Service) Delete(ctx context.Context, organisation, id string) error {
 		r.Asset.Deleted = s.c.Now().UTC()
 		return weir.FactAssetDeleted, nil
 	})
-	if err != nil {
-		return err
-	}
-	return s.removeFiles(id)
+	return err
 }
 
 // fail ends an upload that can never become a master.

@@ -8,7 +8,8 @@ import (
 )
 
 // admit refuses an upload that cannot end well, before its first byte: Unprocessable (empty) or Full. The file rests in
-// the folder of uploads first and in Blobs after, so each must have room for it above the floor.
+// the folder of uploads first and in Blobs after, so each must have room for it above the floor; where both are on one file
+// system it is not copied ([weir.FileTaker]), so room for one is enough.
 func (s *Service) admit(ctx context.Context, size int64) error {
 	if size == 0 {
 		return weir.Errorf(weir.Unprocessable, "The file is empty.")

@@ -94,7 +94,7 @@ func (s *Service) settle(ctx context.Context, r Record) error {
 			return err
 		}
 		// It will not be better: give its room back.
-		return errors.Join(err, s.fail(ctx, r.Asset.ID, unstorable))
+		return errors.Join(err, s.fail(ctx, r.Asset.ID, unstorable), s.c.Blobs.Delete(ctx, weir.MasterKey(r.Asset.ID)))
 	}
 	return s.fail(ctx, r.Asset.ID, abandoned)
 }

@@ -159,7 +159,11 @@ func (u *upload) Terminate(ctx context.Context) error {
 	if u.Upload == nil {
 		return answered(ctx, weir.Errorf(weir.Conflict, "The upload is finished. Delete the asset instead."))
 	}
-	return answered(ctx, u.s.Delete(ctx, u.r.Asset.Organisation, u.r.Asset.ID))
+	err := u.s.markDeleted(ctx, u.r.Asset.Organisation, u.r.Asset.ID)
+	if err == nil {
+		err = u.s.removeFiles(u.r.Asset.ID) // under the lock that tusd holds
+	}
+	return answered(ctx, err)
 }
 
 // passing calls at once when left bytes have been read.

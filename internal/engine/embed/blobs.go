@@ -26,9 +26,6 @@ const (
 	blobsLock  = ".lock"    // held while the folder is open
 )
 
-// maxSegment is the longest file name that Linux file systems take, so the longest segment of a key here and on MinIO.
-const maxSegment = 255
-
 // Blobs is [weir.Blobs] on a directory: the object "a/b" is the file a/b. Being a directory it has one restriction that
 // S3 lacks and MinIO shares: a key that continues another after a slash ("a" and "a/b") is a Conflict.
 //
@@ -50,6 +47,7 @@ type Blobs struct {
 var (
 	_ weir.Blobs      = (*Blobs)(nil)
 	_ weir.LocalFiles = (*Blobs)(nil)
+	_ weir.FileTaker  = (*Blobs)(nil)
 	_ weir.FreeSpace  = (*Blobs)(nil)
 )
 

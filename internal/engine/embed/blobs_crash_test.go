@@ -56,6 +56,8 @@ func TestBlobsSurviveKill(t *testing.T) {
 	f("create at reading", before)
 	f("create at blobs.before-rename", before)
 	f("create at blobs.after-rename", with("new/dir/new", newContent))
+	f("take at blobs.before-rename", before)
+	f("take at blobs.after-rename", with("d/old", newContent))
 	f("part at reading", before)
 	f("part at blobs.before-part", before)
 	f("complete at blobs.before-rename", before)

@@ -3,6 +3,7 @@ package embed_test
 import (
 	"errors"
 	"io/fs"
+	"os"
 	"os/signal"
 	"path/filepath"
 	"strings"
@@ -77,6 +78,23 @@ func childFillsDisk(t *testing.T, dir string) {
 	}
 	if free, err := b.FreeBytes(t.Context()); err != nil || kind == weir.Full && (free < smallDisk/4 || free > smallDisk/2) {
 		t.Errorf("FreeBytes = %d, %v, want about %d", free, err, smallDisk/2)
+	}
+	// Here the disk has room for the file, but not for it and a copy; there it is on another disk.
+	here, there := filepath.Join(dir, "upload"), filepath.Join(filepath.Dir(dir), "elsewhere")
+	for _, name := range []string{here, there} {
+		content := name
+		if name == here {
+			content = strings.Repeat("h", smallDisk*3/8)
+		}
+		if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.TakeFile(t.Context(), "d/taken", name); err != nil || contents(t, b)["d/taken"] != content {
+			t.Errorf("TakeFile(%q) = %v; the object is another", name, err)
+		}
+		if err := os.Remove(name); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"strings"
 	"syscall"
 
 	"github.com/weirstream/weir"
@@ -87,11 +86,6 @@ func objectInfo(key string, fi fs.FileInfo) weir.ObjectInfo {
 func checkKey(key string) error {
 	if !weir.ValidKey(key) {
 		return weir.Errorf(weir.Invalid, "%q is not a valid object key", key)
-	}
-	for part := range strings.SplitSeq(key, "/") {
-		if len(part) > maxSegment {
-			return weir.Errorf(weir.Invalid, "a part of the object key has %d characters, more than %d", len(part), maxSegment)
-		}
 	}
 	return nil
 }

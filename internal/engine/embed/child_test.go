@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -101,6 +102,12 @@ func childPuts(t *testing.T, dir, arg string) {
 		_, err = b.Put(t.Context(), "d/old", dyingReader(point), weir.PutOptions{})
 	case "create":
 		_, err = b.Put(t.Context(), "new/dir/new", dyingReader(point), weir.PutOptions{CreateOnly: true})
+	case "take":
+		file := filepath.Join(t.TempDir(), "file")
+		if err := os.WriteFile(file, []byte(newContent), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err = b.TakeFile(t.Context(), "d/old", file)
 	case "part", "complete":
 		var u weir.Upload
 		if u, err = b.Upload(t.Context(), "d/upload", os.Getenv("WEIR_TEST_UPLOAD")); err != nil {

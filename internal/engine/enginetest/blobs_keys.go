@@ -12,7 +12,7 @@ import (
 
 func blobsInvalidKeys(t *testing.T, b weir.Blobs) {
 	for _, key := range []string{"", "/", "/a", "a/", "a//b", ".", "..", "../a", "a/../b", "a/..", "./a", ".hidden", "a/.tmp",
-		"a b", "a\x00b", "a\nb", `a\b`, "a%2e", "a~b", "ü", strings.Repeat("a/", 256) + "b"} {
+		"a b", "a\x00b", "a\nb", `a\b`, "a%2e", "a~b", "ü", strings.Repeat("a/", 256) + "b", "a/" + strings.Repeat("n", 256)} {
 		_, err := b.Put(t.Context(), key, strings.NewReader("x"), weir.PutOptions{})
 		wantKind(t, err, weir.Invalid)
 		_, err = b.Stat(t.Context(), key)
@@ -30,7 +30,7 @@ func blobsInvalidKeys(t *testing.T, b weir.Blobs) {
 
 func blobsUnusualKeys(t *testing.T, b weir.Blobs) {
 	names := []string{"a", "A", "0", "-", "_", "-rf", "a..b", "a.", "x...", "key", "tmp", "uploads", "1", "con", "nul.txt",
-		strings.Repeat("n", 200), "deep/" + strings.Repeat("d/", 250) + "e",
+		strings.Repeat("n", 255), "deep/" + strings.Repeat("d/", 250) + "e",
 		strings.Repeat("l", 200) + "/" + strings.Repeat("m", 200) + "/" + strings.Repeat("o", 110)}
 	for _, name := range names {
 		put(t, b, name, "content of "+name)
