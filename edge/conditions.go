@@ -2,9 +2,18 @@ package edge
 
 import "bytes"
 
-// matches says whether an If-Match or If-None-Match field (RFC 9110 section 13.1) names etag, which is strong and quoted.
-// Weak compares W/"x" as "x".
-func matches(field, etag []byte, weak bool) bool {
+// matches says whether one of the lines of an If-Match or If-None-Match field (RFC 9110 section 13.1) names etag, which
+// is strong and quoted. Weak compares W/"x" as "x".
+func matches(lines [][]byte, etag []byte, weak bool) bool {
+	for _, line := range lines {
+		if lineMatches(line, etag, weak) {
+			return true
+		}
+	}
+	return false
+}
+
+func lineMatches(field, etag []byte, weak bool) bool {
 	if string(bytes.TrimSpace(field)) == "*" {
 		return true
 	}

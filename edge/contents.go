@@ -131,7 +131,7 @@ func (r *revision) manifest(t *target, gzip bool, now time.Time) (representation
 		rep.mediaType = "application/dash+xml"
 	}
 	if !r.show.Complete() {
-		rep.cacheControl = fmt.Sprintf("public, max-age=%d", max(1, r.head.TargetDuration/2))
+		rep.cacheControl = fmt.Sprintf("public, max-age=%d", r.head.TargetDuration/2)
 	}
 	if gzip {
 		rep.data, rep.size, rep.gzipped = made.gzipped, int64(len(made.gzipped)), true

@@ -28,7 +28,7 @@ func ParseRange(field string, size int64) (spans [][2]int64, result string) {
 
 // Matches and AcceptsGzip are the conditions of a request.
 var (
-	Matches     = func(field, etag string, weak bool) bool { return matches([]byte(field), []byte(etag), weak) }
+	Matches     = func(field, etag string, weak bool) bool { return matches([][]byte{[]byte(field)}, []byte(etag), weak) }
 	AcceptsGzip = func(field string) bool { return acceptsGzip([]byte(field)) }
 )
 

@@ -58,6 +58,18 @@ func (h *handler) handle(ctx *fasthttp.RequestCtx) {
 		}
 		p.write(ctx)
 	}
+	if t.ticketHidden {
+		keepPrivate(ctx)
+	}
+}
+
+// keepPrivate forbids shared caches to keep the answer. They may keep what is public even if the request had an
+// Authorization field (RFC 9111 section 3.5), and would hand it to whoever asks without one.
+func keepPrivate(ctx *fasthttp.RequestCtx) {
+	h := &ctx.Response.Header
+	if rest, ok := bytes.CutPrefix(h.Peek("Cache-Control"), []byte("public")); ok {
+		h.Set("Cache-Control", "private"+string(rest))
+	}
 }
 
 // finish contains a panic, counts and logs. t is what was understood of the request.
@@ -115,11 +127,11 @@ func (h *handler) findTicket(ctx *fasthttp.RequestCtx, t *target) {
 	}
 	const bearer = "bearer "
 	if field := ctx.Request.Header.Peek("Authorization"); len(field) > len(bearer) && bytes.EqualFold(field[:len(bearer)], []byte(bearer)) {
-		t.ticket = bytes.TrimSpace(field[len(bearer):])
+		t.ticket, t.ticketHidden = bytes.TrimSpace(field[len(bearer):]), true
 		return
 	}
 	if len(t.ticket) == 0 {
-		t.ticket = ctx.Request.Header.Cookie("weir-ticket")
+		t.ticket, t.ticketHidden = ctx.Request.Header.Cookie("weir-ticket"), true
 	}
 }
 

@@ -69,6 +69,16 @@ func TestGrowing(t *testing.T) {
 	}
 }
 
+// An odd target is halved downwards: a player asks anew within half of it, and must not be given an old answer.
+func TestGrowingWithShortTarget(t *testing.T) {
+	s := start(t, 1000)
+	s.head.TargetDuration = 1
+	s.list(weir.Growing, 3)
+	if a := s.wantStatus(200, "hls/main.m3u8"); a.header.Get("Cache-Control") != "public, max-age=0" {
+		t.Errorf("Cache-Control with a target of 1 s = %q", a.header.Get("Cache-Control"))
+	}
+}
+
 func TestDynamicMPDTellsTheTime(t *testing.T) {
 	s := start(t, 1000)
 	s.list(weir.Growing, 3)

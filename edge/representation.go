@@ -69,11 +69,12 @@ func segmentTag(sum string, n int64, form []byte) (e etag) {
 // reply answers a GET or HEAD with r: preconditions, then ranges, then bytes (RFC 9110 section 13.2.2).
 func (h *handler) reply(ctx *fasthttp.RequestCtx, r *representation) error {
 	req, tag := &ctx.Request.Header, r.etag.buf[:r.etag.n]
-	if field := req.Peek("If-Match"); len(field) > 0 && !matches(field, tag, false) {
+	if lines := req.PeekAll("If-Match"); len(lines) > 0 && !matches(lines, tag, false) {
 		return weir.Errorf(weir.Precondition, "this is not the version that If-Match names")
 	}
-	if field := req.Peek("If-None-Match"); len(field) > 0 && matches(field, tag, true) {
+	if matches(req.PeekAll("If-None-Match"), tag, true) {
 		r.describe(ctx)
+		ctx.Response.Header.Del("Content-Encoding") // of a content that is not sent (RFC 9110 section 15.4.5)
 		ctx.SetStatusCode(fasthttp.StatusNotModified)
 		return nil
 	}

@@ -60,7 +60,12 @@ func TestAnswers(t *testing.T) {
 	}
 	f("GET", seg2, []string{"If-None-Match: W/" + tag}, 304, "ETag: "+tag, forever)
 	f("GET", seg2, []string{`If-None-Match: "x"`}, 200)
+	f("GET", seg2, []string{`If-None-Match: "x"`, "If-None-Match: " + tag}, 304)
+	f("GET", seg2, []string{"If-None-Match: *", "Range: bytes=0-1"}, 304)
+	f("GET", s.url("hls/main.m3u8"), []string{"If-None-Match: *", "Accept-Encoding: gzip"}, 304, "Content-Encoding: ", "Vary: Accept-Encoding")
 	f("GET", seg2, []string{`If-Match: "x"`}, 412)
+	f("GET", seg2, []string{`If-Match: "x"`, "If-Match: " + tag}, 200)
+	f("GET", seg2, []string{"If-Match: W/" + tag}, 412)
 	f("GET", seg2, []string{"If-Match: " + tag}, 200)
 	f("GET", seg2, []string{"Range: bytes=10-19"}, 206, "Content-Range: bytes 10-19/5002", "Content-Length: 10")
 	f("GET", seg2, []string{"Range: bytes=-2"}, 206, "Content-Range: bytes 5000-5001/5002")
@@ -134,11 +139,13 @@ func TestWhereTicketsAreFound(t *testing.T) {
 	s := start(t, 1000)
 	s.list(weir.Complete, 6)
 	path := "/" + assetID + "/1/clear/" + videoID + "/1.m4s"
-	f := func(want int, target string, headers ...string) {
+	f := func(want int, target string, headers ...string) answer {
 		t.Helper()
-		if a := s.do("GET", target, headers...); a.status != want {
+		a := s.do("GET", target, headers...)
+		if a.status != want {
 			t.Errorf("GET %.20s %.20v = %d %s, want %d", target, headers, a.status, a.body, want)
 		}
+		return a
 	}
 	f(200, "/t/"+s.ticket+path)
 	f(200, path, "Authorization: Bearer "+s.ticket)
@@ -149,4 +156,17 @@ func TestWhereTicketsAreFound(t *testing.T) {
 	f(401, "/t/bad"+path, "Authorization: Bearer "+s.ticket)
 	f(401, path+"?ticket="+s.ticket, "Authorization: Bearer bad")
 	f(401, path+"?ticket=bad", "Cookie: weir-ticket="+s.ticket)
+
+	// A cache on the way tells requests with and without a header field apart by nothing but this.
+	shared := func(want string, a answer) {
+		t.Helper()
+		if got := a.header.Get("Cache-Control"); got != want {
+			t.Errorf("Cache-Control: %s, want %s", got, want)
+		}
+	}
+	shared("public, max-age=31536000, immutable", f(200, "/t/"+s.ticket+path))
+	shared("public, max-age=31536000, immutable", f(200, path+"?ticket="+s.ticket))
+	shared("private, max-age=31536000, immutable", f(200, path, "Authorization: Bearer "+s.ticket))
+	shared("private, max-age=31536000, immutable", f(200, path, "Cookie: weir-ticket="+s.ticket))
+	shared("private, max-age=1", f(404, "/"+assetID+"/2/clear/poster.jpg", "Cookie: weir-ticket="+s.ticket))
 }

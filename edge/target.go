@@ -33,6 +33,7 @@ const (
 type target struct {
 	ticket       []byte // of the path, or else of the query; may be empty
 	ticketInPath bool
+	ticketHidden bool   // it came in a header field, so that others may send the same target without it
 	path         []byte // canonical, without a leading slash: "<asset>/<rev>/<form>/..."; nil if it names nothing
 	asset        []byte
 	revision     int
