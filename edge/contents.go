@@ -18,6 +18,9 @@ import (
 	"github.com/weirstream/weir/manifests/hls"
 )
 
+// maxStillBytes bounds a picture that a head may list.
+const maxStillBytes = 16 << 20
+
 // represent says what t means in this state of the revision, for a client that takes gzip or not. Errors: NotFound.
 func (r *revision) represent(t *target, gzip bool, now time.Time) (representation, error) {
 	if string(t.form) != "clear" {
@@ -47,7 +50,7 @@ func (r *revision) segment(t *target) (representation, error) {
 }
 
 func segmentObject(s manifests.Span, seg weir.Segment) object {
-	return object{key: cache.Key{Object: s.Object, Offset: seg.Offset}, size: seg.Length, crc: seg.CRC32C}
+	return object{key: cache.Key{Object: s.Object, Offset: seg.Offset, Length: seg.Length}, crc: seg.CRC32C}
 }
 
 func (r *revision) init(t *target) (representation, error) {
@@ -65,9 +68,12 @@ func (r *revision) poster(t *target) (representation, error) {
 	if p == nil {
 		return representation{}, weir.Errorf(weir.NotFound, "this asset has no poster")
 	}
+	if p.Length < 1 || p.Length > maxStillBytes {
+		return representation{}, weir.Errorf(weir.Internal, "the head lists a poster of %d bytes", p.Length)
+	}
 	return representation{mediaType: "image/jpeg", cacheControl: immutable,
 		etag: segmentTag(strings.TrimSuffix(path.Base(p.Key), ".jpg"), 0, t.form),
-		size: p.Length, object: object{key: cache.Key{Object: p.Key}, size: p.Length, still: true}}, nil
+		size: p.Length, object: object{key: cache.Key{Object: p.Key, Length: p.Length}, still: true}}, nil
 }
 
 // find returns a listed track, nil if there is none.

@@ -3,6 +3,7 @@ package edge_test
 import (
 	"bytes"
 	"io"
+	"math"
 	"path"
 	"strings"
 	"sync"
@@ -62,6 +63,20 @@ func TestMissingObjectIsNotTheClientsFault(t *testing.T) {
 	}
 	s.wantStatus(200, videoID+"/3.m4s")
 	s.wantStatus(503, videoID+"/4.m4s")
+}
+
+// A head is believed in nothing that could cost memory or end in a header field.
+func TestPosterOutOfBounds(t *testing.T) {
+	for _, length := range []int64{-2, 0, 1 << 40, math.MaxInt64} {
+		s := start(t, 1000)
+		s.head.Poster.Length = length
+		s.list(weir.Complete, 6)
+		s.wantStatus(500, "poster.jpg")
+		if a := s.do("HEAD", s.url("poster.jpg")); a.status != 500 {
+			t.Errorf("HEAD of a poster of %d bytes = %d %v", length, a.status, a.header)
+		}
+		s.wantStatus(200, videoID+"/1.m4s")
+	}
 }
 
 func TestPanicsAreContained(t *testing.T) {

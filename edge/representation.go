@@ -36,16 +36,15 @@ type representation struct {
 // revisions that share a rendition share the entry, and the path is looked up, and so deletion seen, before it.
 type object struct {
 	key   cache.Key
-	size  int64
 	crc   uint32
 	still bool
 }
 
 func (o *object) read(ctx context.Context, from *origin.Origin) ([]byte, error) {
 	if o.still {
-		return from.Still(ctx, o.key.Object, o.size)
+		return from.Still(ctx, o.key.Object, o.key.Length)
 	}
-	return from.Segment(ctx, o.key.Object, o.key.Offset, o.size, o.crc)
+	return from.Segment(ctx, o.key.Object, o.key.Offset, o.key.Length, o.crc)
 }
 
 // etag is a strong entity-tag with its quotes, kept without allocating.
@@ -147,7 +146,7 @@ func (h *handler) load(ctx *fasthttp.RequestCtx, r *representation) ([]byte, err
 func (h *handler) fill(o object) ([]byte, cache.Source, error) {
 	ctx, cancel := context.WithTimeout(h.ctx, h.config.FillTimeout)
 	defer cancel()
-	data, source, err := h.cache.Get(ctx, o.key, o.size, func(ctx context.Context) ([]byte, error) { return o.read(ctx, h.origin) })
+	data, source, err := h.cache.Get(ctx, o.key, func(ctx context.Context) ([]byte, error) { return o.read(ctx, h.origin) })
 	if err == nil {
 		return data, source, nil
 	}

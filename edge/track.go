@@ -19,7 +19,7 @@ func newTrack(index []byte, segments []object) *track {
 	t := &track{index: index, segments: segments, ends: make([]int64, len(segments))}
 	end := int64(len(index))
 	for i, s := range segments {
-		end += s.size
+		end += s.key.Length
 		t.ends[i] = end
 	}
 	return t
@@ -38,7 +38,7 @@ func (t *track) at(off int64) (segment int, start int64) {
 		return -1, 0
 	}
 	i := sort.Search(len(t.ends), func(i int) bool { return t.ends[i] > off })
-	return i, t.ends[i] - t.segments[i].size
+	return i, t.ends[i] - t.segments[i].key.Length
 }
 
 // trackReader reads bytes off to end of a track, each segment through the cache as its turn comes. A slow client has the

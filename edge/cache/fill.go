@@ -10,13 +10,13 @@ import (
 )
 
 // run is the life of one fill: reserve room, read, keep or give back, tell the waiters.
-func (m *Memory) run(f *flight, key Key, size int64, fill func(context.Context) ([]byte, error)) {
+func (m *Memory) run(f *flight, key Key, fill func(context.Context) ([]byte, error)) {
 	start := time.Now()
 	ctx, cancel := context.WithTimeout(m.ctx, m.config.FillTimeout)
 	defer cancel()
-	charge := size + Overhead
+	charge := key.Length + Overhead
 	if f.err = m.reserve(ctx, charge); f.err == nil {
-		f.data, f.err = m.call(ctx, size, fill)
+		f.data, f.err = m.call(ctx, key.Length, fill)
 		m.settle(key, charge, f)
 	} else {
 		m.mu.Lock()

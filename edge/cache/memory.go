@@ -21,10 +21,10 @@ import (
 // Overhead is what an entry is charged in bytes besides its content: map slot, key, queue links.
 const Overhead = 256
 
-// Key names immutable bytes: those at Offset of an object that is never replaced. The length belongs to the offset.
+// Key names immutable bytes: Length of them at Offset of an object that is never replaced.
 type Key struct {
-	Object string
-	Offset int64
+	Object         string
+	Offset, Length int64
 }
 
 // Source says where the bytes of an answer came from.
@@ -114,13 +114,13 @@ func (m *Memory) Lookup(key Key) ([]byte, bool) {
 	return e.data, true
 }
 
-// Get returns the size bytes of key, calling fill if nobody else is filling it already. The fill runs detached: when ctx
+// Get returns the bytes of key, calling fill if nobody else is filling it already. The fill runs detached: when ctx
 // ends this call returns and the fill goes on for those who still wait and for the next ones. A fill that fails, panics
-// or returns another length than size is an error for all its waiters and is not remembered. Errors are the fill's;
+// or returns another length than the key's is an error for all its waiters and is not remembered. Errors are the fill's;
 // Internal for a panic; TooLarge for more bytes than the whole budget; Timeout or Unavailable for ctx and Close.
-func (m *Memory) Get(ctx context.Context, key Key, size int64, fill func(context.Context) ([]byte, error)) ([]byte, Source, error) {
-	if size < 0 || size+Overhead > m.config.Budget {
-		return nil, Stored, weir.Errorf(weir.TooLarge, "%d bytes do not fit the cache", size)
+func (m *Memory) Get(ctx context.Context, key Key, fill func(context.Context) ([]byte, error)) ([]byte, Source, error) {
+	if key.Length < 0 || key.Length > m.config.Budget-Overhead {
+		return nil, Stored, weir.Errorf(weir.TooLarge, "%d bytes do not fit the cache", key.Length)
 	}
 	m.mu.Lock()
 	if e := m.queues.entries[key]; e != nil {
@@ -138,7 +138,7 @@ func (m *Memory) Get(ctx context.Context, key Key, size int64, fill func(context
 		}
 		source, f = Stored, &flight{done: make(chan struct{})}
 		m.inFlight[key] = f
-		m.fills.Go(func() { m.run(f, key, size, fill) })
+		m.fills.Go(func() { m.run(f, key, fill) })
 	}
 	if source == Stored {
 		m.misses.Add(1)

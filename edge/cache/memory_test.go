@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -33,7 +34,7 @@ func TestOneFillForHundredGets(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 100 {
 			wg.Go(func() {
-				b, _, err := m.Get(t.Context(), cache.Key{Object: "a"}, 3, fill)
+				b, _, err := m.Get(t.Context(), cache.Key{Object: "a", Length: 3}, fill)
 				if err != nil || string(b) != "abc" {
 					t.Errorf("Get = %q, %v", b, err)
 				}
@@ -63,8 +64,8 @@ func TestLeavingClientsDoNotCancelTheFill(t *testing.T) {
 				return nil, ctx.Err()
 			}
 		}
-		key := cache.Key{Object: "a"}
-		if _, _, err := m.Get(ctx, key, 3, fill); !errors.Is(err, context.DeadlineExceeded) {
+		key := cache.Key{Object: "a", Length: 3}
+		if _, _, err := m.Get(ctx, key, fill); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("Get under a deadline of 1 s = %v, want deadline exceeded", err)
 		}
 		time.Sleep(2 * time.Second) // of the bubble's clock
@@ -80,7 +81,7 @@ func TestCloseEndsFills(t *testing.T) {
 		m := cache.New(cache.Config{FillTimeout: time.Hour})
 		result := make(chan error)
 		go func() {
-			_, _, err := m.Get(context.Background(), cache.Key{Object: "a"}, 3, func(ctx context.Context) ([]byte, error) {
+			_, _, err := m.Get(context.Background(), cache.Key{Object: "a", Length: 3}, func(ctx context.Context) ([]byte, error) {
 				<-ctx.Done()
 				return nil, ctx.Err()
 			})
@@ -92,7 +93,7 @@ func TestCloseEndsFills(t *testing.T) {
 			t.Errorf("Get while closing = %v, want unavailable", err)
 		}
 		synctest.Wait()
-		if _, _, err := m.Get(context.Background(), cache.Key{Object: "b"}, 3, bytesOf(3)); weir.KindOf(err) != weir.Unavailable {
+		if _, _, err := m.Get(context.Background(), cache.Key{Object: "b", Length: 3}, bytesOf(3)); weir.KindOf(err) != weir.Unavailable {
 			t.Errorf("Get after Close = %v, want unavailable", err)
 		}
 	})
@@ -104,7 +105,7 @@ func TestBadFillsAreErrorsAndForgotten(t *testing.T) {
 		m := cache.New(cache.Config{})
 		defer m.Close()
 		for range 2 {
-			if b, _, err := m.Get(t.Context(), cache.Key{Object: "a"}, 3, fill); err == nil || weir.KindOf(err) != want || b != nil {
+			if b, _, err := m.Get(t.Context(), cache.Key{Object: "a", Length: 3}, fill); err == nil || weir.KindOf(err) != want || b != nil {
 				t.Errorf("%s: Get = %q, %v, want kind %v", name, b, err, want)
 			}
 		}
@@ -121,11 +122,26 @@ func TestBadFillsAreErrorsAndForgotten(t *testing.T) {
 func TestLargerThanTheBudget(t *testing.T) {
 	m := cache.New(cache.Config{Budget: 1000})
 	defer m.Close()
-	if _, _, err := m.Get(t.Context(), cache.Key{Object: "a"}, 1000-cache.Overhead+1, bytesOf(1)); weir.KindOf(err) != weir.TooLarge {
+	if _, _, err := m.Get(t.Context(), cache.Key{Object: "a", Length: 1000 - cache.Overhead + 1}, bytesOf(1)); weir.KindOf(err) != weir.TooLarge {
 		t.Errorf("Get of more than the budget = %v, want too-large", err)
 	}
-	if _, _, err := m.Get(t.Context(), cache.Key{Object: "a"}, 1000-cache.Overhead, bytesOf(1000-cache.Overhead)); err != nil {
+	if _, _, err := m.Get(t.Context(), cache.Key{Object: "a", Length: math.MaxInt64}, bytesOf(1)); weir.KindOf(err) != weir.TooLarge {
+		t.Errorf("Get of all that can be counted = %v, want too-large", err)
+	}
+	if _, _, err := m.Get(t.Context(), cache.Key{Object: "a", Length: 1000 - cache.Overhead}, bytesOf(1000-cache.Overhead)); err != nil {
 		t.Errorf("Get of exactly the budget = %v", err)
+	}
+}
+
+// Two indexes that disagree about a segment's length must not be given each other's bytes.
+func TestLengthBelongsToTheKey(t *testing.T) {
+	m := cache.New(cache.Config{})
+	defer m.Close()
+	for _, length := range []int64{5, 3} {
+		b, source, err := m.Get(t.Context(), cache.Key{Object: "a", Length: length}, bytesOf(length))
+		if err != nil || source != cache.Stored || int64(len(b)) != length {
+			t.Errorf("Get of %d bytes = %d bytes, %v, %v", length, len(b), source, err)
+		}
 	}
 }
 
@@ -147,7 +163,7 @@ func TestNeverOverBudget(t *testing.T) {
 			for range 2000 {
 				n := rng.IntN(200)
 				size := int64(n * n % 20000)
-				_, _, err := m.Get(context.Background(), cache.Key{Object: fmt.Sprint(n)}, size, func(context.Context) ([]byte, error) {
+				_, _, err := m.Get(context.Background(), cache.Key{Object: fmt.Sprint(n), Length: size}, func(context.Context) ([]byte, error) {
 					check()
 					if n%17 == 0 {
 						return nil, errors.New("broken")
@@ -170,8 +186,8 @@ func TestNeverOverBudget(t *testing.T) {
 func BenchmarkLookup(b *testing.B) {
 	m := cache.New(cache.Config{})
 	defer m.Close()
-	key := cache.Key{Object: "media/default/01jz3v8w7h6g5f4e3d2c1b0a9z/5c1d2e3f4a5b6c7d/3-0123456789abcdef.cmf", Offset: 1 << 20}
-	if _, _, err := m.Get(b.Context(), key, 1<<20, bytesOf(1<<20)); err != nil {
+	key := cache.Key{Object: "media/default/01jz3v8w7h6g5f4e3d2c1b0a9z/5c1d2e3f4a5b6c7d/3-0123456789abcdef.cmf", Offset: 1 << 20, Length: 1 << 20}
+	if _, _, err := m.Get(b.Context(), key, bytesOf(1<<20)); err != nil {
 		b.Fatal(err)
 	}
 	b.ReportAllocs()

@@ -130,7 +130,7 @@ func (s *story) do(cmd []string) string {
 // get asks for key; the fill ends when end says so, or at once if it is nil.
 func (s *story) get(key, n string, end chan error) string {
 	size := s.units(n) - cache.Overhead
-	_, source, err := s.m.Get(context.Background(), cache.Key{Object: key}, size, func(ctx context.Context) ([]byte, error) {
+	_, source, err := s.m.Get(context.Background(), cache.Key{Object: key, Length: size}, func(ctx context.Context) ([]byte, error) {
 		if end != nil {
 			select {
 			case err := <-end:
