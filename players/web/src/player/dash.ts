@@ -5,7 +5,8 @@ import type { Engine, Listener } from "./engine.ts";
 import { fault, shakaFault, type Fault, type ShakaTrouble } from "./fault.ts";
 
 const config = {
-  manifest: { defaultPresentationDelay: 0 }, // a growing asset is no live event: all that is listed can be played
+  // A growing asset is no live event: all that is listed can be played, whatever the clock says.
+  manifest: { defaultPresentationDelay: 0, dash: { ignoreSuggestedPresentationDelay: true, autoCorrectDrift: false } },
   streaming: { bufferingGoal: 30, rebufferingGoal: 0.5, bufferBehind: 60, retryParameters: { maxAttempts: 5 } },
   abr: { droppedFrames: false }, // a busy machine is no reason to drop a rendition for good
 };
@@ -86,7 +87,11 @@ export class DashEngine implements Engine {
   }
 
   end(): number {
-    return this.player?.seekRange().end ?? 0;
+    const { player } = this;
+    if (!player) return 0;
+    const end = player.seekRange().end; // by the clock, while it grows
+    const listed = player.isLive() ? player.getManifest()?.presentationTimeline.getMaxSegmentEndTime() : undefined;
+    return Math.min(end, listed ?? end);
   }
 
   bandwidth(): number {

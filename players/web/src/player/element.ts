@@ -40,7 +40,7 @@ export class WeirPlayer extends HTMLElement {
     this.video.playsInline = true;
     this.video.tabIndex = -1;
     this.playback = new Playback(this.video);
-    this.overlay = new Overlay(() => this.playback.toggle(), () => void this.retry(), (yes) => (this.controls.node.inert = yes));
+    this.overlay = new Overlay(() => this.playback.toggle(), () => this.retry(), (yes) => (this.controls.node.inert = yes));
     this.controls = new Controls(this.playback, {
       fullscreen: () => void this.toggleFullscreen(),
       pictureInPicture: () => void this.togglePictureInPicture(),
@@ -125,15 +125,9 @@ export class WeirPlayer extends HTMLElement {
     });
   }
 
-  private async retry(): Promise<void> {
-    let sources: Sources | undefined;
-    try {
-      sources = await this.renew?.();
-    } catch {
-      // The old addresses say what is wrong at least as well.
-    }
-    this.focus();
-    await this.playback.retry(sources);
+  private retry(): void {
+    this.focus(); // the button goes away
+    void this.playback.retry(this.renew);
   }
 
   private changed(): void {

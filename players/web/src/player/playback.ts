@@ -60,10 +60,17 @@ export class Playback extends EventTarget {
     await this.start(kind, this.place(), this.wantsToPlay(), false);
   }
 
-  /** Loads again after a failure, from the same place; renewed sources replace the old. */
-  async retry(sources: Sources = this.sources): Promise<void> {
-    this.sources = sources;
-    await this.start(this.available(this.state.engine), this.place(), true, false);
+  /** Loads again after a failure, from the same place. renew may give new addresses first. */
+  async retry(renew?: () => Promise<Sources>): Promise<void> {
+    const at = this.place();
+    const load = ++this.load;
+    this.happened({ type: "load", engine: this.state.engine, fresh: false });
+    try {
+      this.sources = (await renew?.()) ?? this.sources;
+    } catch {
+      // The old addresses say what is wrong at least as well.
+    }
+    if (load === this.load) await this.start(this.available(this.state.engine), at, true, false);
   }
 
   /** Lets go of everything. It can be opened again. */

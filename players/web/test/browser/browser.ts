@@ -1,6 +1,7 @@
 // A Chromium with instruments: what a page's player does is noted from before its first script runs.
 
 import { chromium, type Browser, type Page } from "playwright-core";
+import type { WeirPlayer } from "../../src/player/element.ts";
 import type { Moment } from "./verdict.ts";
 
 /** Milliseconds that any single wait may take, beyond the time a film needs to play. */
@@ -39,8 +40,9 @@ export interface Instrumented {
   errors: string[];
 }
 
-export async function instrumented(browser: Browser): Promise<Instrumented> {
-  const page = await browser.newPage({ viewport: { width: 1100, height: 800 } });
+/** A small viewport costs a machine without a GPU less time a frame. */
+export async function instrumented(browser: Browser, viewport = { width: 640, height: 480 }): Promise<Instrumented> {
+  const page = await browser.newPage({ viewport });
   page.setDefaultTimeout(patience);
   const errors: string[] = [];
   page.on("console", (m) => m.type() === "error" && errors.push(`${m.text()} (${m.location().url})`));
@@ -69,8 +71,12 @@ function install(): void {
     if (element instanceof HTMLVideoElement) {
       for (const type of ["emptied", "playing", "waiting", "seeking", "seeked", "ended", "error"] as const) {
         element.addEventListener(type, () => {
-          const { seekable } = element;
-          moments.push({ type, at: performance.now(), position: element.currentTime, end: seekable.length > 0 ? seekable.end(seekable.length - 1) : 0 });
+          const { buffered, currentTime: position } = element;
+          const root = element.getRootNode();
+          const end = root instanceof ShadowRoot ? (root.host as WeirPlayer).stats().end : 0;
+          let ahead = 0;
+          for (let i = 0; i < buffered.length; i++) if (buffered.start(i) <= position && position <= buffered.end(i)) ahead = buffered.end(i) - position;
+          moments.push({ type, at: performance.now(), position, end, ahead });
         });
       }
     }

@@ -11,15 +11,18 @@ export interface Moment {
   position: number;
   /** Seconds of the film that can be played at that moment. */
   end: number;
+  /** Seconds that were buffered from there on: with some, the decoder was too slow, without, the network or the player. */
+  ahead: number;
 }
 
 /** Milliseconds after a seek in which waiting is no fault. */
 const settling = 2000;
-/** Seconds before the end, also of what is encoded so far, in which waiting is no fault of the player. */
-const ending = 0.5;
 
-/** The waiting events that a viewer would call a stall: after playback has started, not near a seek, not at the end. */
-export function stalls(moments: readonly Moment[]): Moment[] {
+/**
+ * The waiting events that a viewer would call a stall: after playback has started, not near a seek, not within so many seconds
+ * of the end of what can be played. For a growing title that is a segment, which may just have been listed.
+ */
+export function stalls(moments: readonly Moment[], ending = 0.5): Moment[] {
   let playing = false;
   let seek = -Infinity;
   const found: Moment[] = [];

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { holes, stalls, type Moment } from "../browser/verdict.ts";
 
 function moments(...list: [type: Moment["type"], at: number, position: number][]): Moment[] {
-  return list.map(([type, at, position]) => ({ type, at, position, end: 60 }));
+  return list.map(([type, at, position]) => ({ type, at, position, end: 60, ahead: 5 }));
 }
 
 test("stalls", () => {
