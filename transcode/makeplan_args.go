@@ -43,7 +43,10 @@ func stillSize(width, height int) (int, int) {
 func (p Plan) Normalise(path string, c Chunk) ffmpeg.Normalise {
 	v := p.Source.Video
 	n := ffmpeg.Normalise{Input: p.input(path, v.Index), Rate: p.Grid.Rate, First: c.FirstFrame, Frames: c.Frames,
-		Interlaced: v.Interlaced, Colour: v.HDR}
+		Interlaced: v.Interlaced, Width: v.CodedWidth, Height: v.CodedHigh, Colour: v.HDR}
+	if v.Rotation%180 != 0 {
+		n.Width, n.Height = n.Height, n.Width
+	}
 	if n.Colour == "" && v.RGB {
 		n.Colour = ffmpeg.ColourRGB
 	}

@@ -3,6 +3,7 @@ package transcode_test
 import (
 	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -211,6 +212,21 @@ func TestChunkedFramesOfCutFiles(t *testing.T) {
 		}
 		checkMaster(t, path, rate(25, 1), 125)
 	})
+	t.Run("another size from the middle on", func(t *testing.T) {
+		path := clip(t, "small.ts", "-f", "lavfi", "-i", "testsrc2=size=160x90:duration=2.4:rate=25", "-c:v", "libx264", "-preset", "ultrafast", "-g", "30")
+		large := clip(t, "large.ts", "-f", "lavfi", "-i", "testsrc2=size=320x240:duration=2.6:rate=25", "-c:v", "libx264", "-preset", "ultrafast", "-g", "30", "-output_ts_offset", "2.4")
+		join(t, path, large)
+		checkMaster(t, path, rate(25, 1), 125)
+	})
+	t.Run("a smaller size, interlaced", func(t *testing.T) {
+		part := func(name, size, duration string, more ...string) string {
+			return clip(t, name, append([]string{"-f", "lavfi", "-i", "testsrc2=size=" + size + ":rate=50:duration=" + duration, "-vf", "interlace",
+				"-c:v", "mpeg2video", "-flags", "+ildct+ilme", "-g", "15"}, more...)...)
+		}
+		path := part("large.ts", "320x240", "2.4")
+		join(t, path, part("small.ts", "160x96", "2.6", "-output_ts_offset", "2.4"))
+		checkMaster(t, path, rate(25, 1), 124)
+	})
 	t.Run("picture after the sound", func(t *testing.T) {
 		path := clip(t, "late.mkv", "-f", "lavfi", "-i", "sine=duration=5", "-itsoffset", "1.6", "-f", "lavfi", "-i", "testsrc2=size=160x90:duration=3:rate=25",
 			"-c:v", "libx264", "-preset", "ultrafast", "-g", "20", "-c:a", "flac")
@@ -219,6 +235,52 @@ func TestChunkedFramesOfCutFiles(t *testing.T) {
 			t.Errorf("the picture lasts %d frames, want 115", p.Source.Video.Frames)
 		}
 	})
+}
+
+// join adds the bytes of another file to path.
+func join(t *testing.T, path, other string) {
+	t.Helper()
+	b, err := os.ReadFile(other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.Write(b); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestDamagedMasters have noise in them: every chunk still has its frames, and the sound its length.
+func TestDamagedMasters(t *testing.T) {
+	for _, name := range []string{"damaged.ts", "damaged.mkv", "damaged.mp4"} {
+		t.Run(name, func(t *testing.T) {
+			path := clip(t, name, "-f", "lavfi", "-i", picture+"25", "-f", "lavfi", "-i", "sine=duration=5", "-c:v", "libx264", "-preset", "ultrafast", "-g", "20", "-c:a", "aac", "-movflags", "faststart")
+			b, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			noise := rand.NewChaCha8([32]byte{1})
+			for at := len(b) / 4; at < len(b)-2000; at += len(b) / 5 {
+				_, _ = noise.Read(b[at : at+1000])
+			}
+			if err := os.WriteFile(path, b, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			p := planOf(t, path)
+			for i, c := range p.Chunks {
+				if got := hashes(t, path, ffmpeg.FramesArgs(p.Normalise(path, c), 32, 18)); int64(len(got)) != c.Frames {
+					t.Errorf("chunk %d has %d frames, want %d", i, len(got), c.Frames)
+				}
+			}
+			if n := int64(len(encodeSound(t, p, path))); n < p.Audio[0].Samples {
+				t.Errorf("sound of %d samples, want at least %d", n, p.Audio[0].Samples)
+			}
+		})
+	}
 }
 
 // TestChunkedFramesOfOddSizes are masters whose pixels are not those that are shown.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"os/exec"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	weir "github.com/weirstream/weir"
 	"github.com/weirstream/weir/transcode"
 	"github.com/weirstream/weir/transcode/ffmpeg"
 	"github.com/weirstream/weir/transcode/sandbox"
@@ -128,6 +130,18 @@ func TestSoundIsOnTheTimeline(t *testing.T) {
 	f("sound.mp3", all, "-f", "lavfi", "-i", beeps+"44100", "-c:a", "libmp3lame")
 	f("sound.m4a", all, "-f", "lavfi", "-i", beeps+"44100", "-c:a", "aac")
 	f("sound.ogg", all, "-f", "lavfi", "-i", beeps+"48000", "-c:a", "libvorbis")
+}
+
+// TestSoundThatChanges turns from one channel to six in the middle, as some broadcasts do. ffmpeg's filters would start
+// again from time 0, so it is refused in words and not encoded wrongly.
+func TestSoundThatChanges(t *testing.T) {
+	path := clip(t, "mono.ts", "-f", "lavfi", "-i", "sine=sample_rate=48000:duration=2", "-c:a", "ac3")
+	join(t, path, clip(t, "surround.ts", "-f", "lavfi", "-i", "sine=sample_rate=48000:duration=2", "-af", "pan=5.1|c0=c0|c1=c0", "-c:a", "ac3", "-output_ts_offset", "2"))
+	p := planOf(t, path)
+	err := ffmpeg.Run(t.Context(), sandbox.Run, ffmpeg.Job{Args: p.AudioArgs(path, p.Audio[0]), Dir: t.TempDir(), Input: path, Stdout: io.Discard})
+	if weir.KindOf(err) != weir.Unprocessable || !strings.Contains(weir.Detail(err), "changes") {
+		t.Errorf("Run() = %v, want a refusal in words", err)
+	}
 }
 
 // TestTracksOfUnequalLength holds the longer picture, or adds silence: every track lasts as long as the timeline.

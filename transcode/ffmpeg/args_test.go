@@ -60,7 +60,7 @@ func TestArgs(t *testing.T) {
 	golden(t, "chunk-later.txt", ffmpeg.ChunkArgs(later(), encode))
 
 	difficult := later()
-	difficult.Interlaced, difficult.Colour = true, ffmpeg.ColourHLG
+	difficult.Interlaced, difficult.Width, difficult.Height, difficult.Colour = true, 1920, 1080, ffmpeg.ColourHLG
 	golden(t, "still.txt", ffmpeg.StillArgs(difficult, 640, 360, "still.jpg"))
 
 	difficult.Colour = ffmpeg.ColourRGB

@@ -17,7 +17,8 @@ import (
 func (n Normalise) graph() string {
 	var f []string
 	if n.Interlaced {
-		f = append(f, "yadif=mode=send_frame:deint=interlaced")
+		// It does nothing, unless the picture changes its size on the way: yadif would read beyond a smaller one.
+		f = append(f, fmt.Sprintf("scale=w=%d:h=%d", n.Width, n.Height), "yadif=mode=send_frame:deint=interlaced")
 	}
 	fine := fineScale(n.Rate)
 	f = append(f,

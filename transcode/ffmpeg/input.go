@@ -36,6 +36,8 @@ type Normalise struct {
 	First      int64 // grid number of the first frame wanted
 	Frames     int64 // how many
 	Interlaced bool
+	Width      int    // of decoded pictures, upright; the de-interlacer reads no others
+	Height     int    //
 	Colour     string // one of the Colour constants
 }
 
@@ -61,7 +63,8 @@ func OpenArgs(demuxer string) []string {
 
 // args open the input with one decoder thread. Timestamps stay as they are in the file (-copyts).
 func (in Input) args() []string {
-	a := append(OpenArgs(in.Demuxer), "-max_pixels", strconv.Itoa(MaxPixels))
+	// Pictures or sound that change their form must not start the filters anew: they would lose their place.
+	a := append(OpenArgs(in.Demuxer), "-max_pixels", strconv.Itoa(MaxPixels), "-reinit_filter", "0")
 	if in.Seek != nil {
 		// The filters drop what comes before the wanted frame, so ffmpeg must not.
 		a = append(a, "-noaccurate_seek", "-seek_timestamp", "1", "-ss", seconds(in.Seek.US))

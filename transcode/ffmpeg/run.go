@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strings"
 	"sync"
 	"time"
 
@@ -30,8 +31,8 @@ const defaultStall = 2 * time.Minute
 // ErrStalled is the cause of a run that was stopped because it made no progress.
 var ErrStalled = errors.New("ffmpeg made no progress")
 
-// Run runs ffmpeg. A failure of the tool itself is a [*sandbox.ExitError]; a run without progress wraps ErrStalled and
-// is of kind Timeout.
+// Run runs ffmpeg. A failure of the tool itself is a [*sandbox.ExitError], Unprocessable where it is known to be the
+// master's; a run without progress wraps ErrStalled and is of kind Timeout.
 func Run(ctx context.Context, run Runner, j Job) error {
 	stall := j.Stall
 	if stall <= 0 {
@@ -64,8 +65,15 @@ func Run(ctx context.Context, run Runner, j Job) error {
 	if err != nil && errors.Is(context.Cause(ctx), ErrStalled) {
 		return weir.Errorf(weir.Timeout, "%w for %s", ErrStalled, stall)
 	}
+	var exit *sandbox.ExitError
+	if errors.As(err, &exit) && strings.Contains(exit.Stderr, soundChanges) {
+		return &weir.Error{Kind: weir.Unprocessable, Detail: "its sound changes its channels or its rate in the middle, which cannot be encoded", Err: err}
+	}
 	return err
 }
+
+// soundChanges is what ffmpeg says when it stops at sound of another form. Pictures may change: they are scaled.
+const soundChanges = "Changing audio frame properties on the fly is not supported"
 
 // watchdog calls bark once, when it was not fed for a while. The zero value is not ready.
 type watchdog struct {
