@@ -36,8 +36,8 @@ func (s *story) good(name string, ending time.Duration) role {
 	}}
 }
 
-// runRoles runs roles until stopAfter, on a clock that only waits move, and returns what run and the roles did.
-func runRoles(t *testing.T, stopAfter time.Duration, roles func(s *story) []role) (err error, lines []string, took time.Duration) {
+// runRoles runs roles until stopAfter, on a clock that only waits move, and returns what they did and what run returned.
+func runRoles(t *testing.T, stopAfter time.Duration, roles func(s *story) []role) (lines []string, took time.Duration, err error) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithTimeout(t.Context(), stopAfter)
@@ -56,12 +56,12 @@ func runRoles(t *testing.T, stopAfter time.Duration, roles func(s *story) []role
 		lines = slices.Clone(s.lines)
 		s.mu.Unlock()
 	})
-	return err, lines, took
+	return lines, took, err
 }
 
 // A stop is no error. What others need ends last.
 func TestGracefulStop(t *testing.T) {
-	err, lines, took := runRoles(t, time.Minute, func(s *story) []role {
+	lines, took, err := runRoles(t, time.Minute, func(s *story) []role {
 		return []role{s.good("engines", 0), s.good("edge", 2*time.Second), s.good("control", time.Second), s.good("admin", time.Second)}
 	})
 	if err != nil {
@@ -79,7 +79,7 @@ func TestGracefulStop(t *testing.T) {
 func TestRoleFails(t *testing.T) {
 	f := func(name string, failing error, want string) {
 		t.Helper()
-		err, lines, took := runRoles(t, time.Hour, func(s *story) []role {
+		lines, took, err := runRoles(t, time.Hour, func(s *story) []role {
 			return []role{s.good("engines", 0), s.good("edge", time.Second), s.good("admin", 0),
 				{name, func(context.Context) error { time.Sleep(time.Minute); return failing }}}
 		})
@@ -97,7 +97,7 @@ func TestRoleFails(t *testing.T) {
 
 // What fails under the others takes them with it.
 func TestEngineFails(t *testing.T) {
-	err, lines, _ := runRoles(t, time.Hour, func(s *story) []role {
+	lines, _, err := runRoles(t, time.Hour, func(s *story) []role {
 		return []role{{"engines", func(context.Context) error { return errors.New("disk full") }}, s.good("edge", 0), s.good("admin", 0)}
 	})
 	if err == nil || err.Error() != "engines: disk full" || !slices.Contains(lines, "edge ended") || !slices.Contains(lines, "admin ended") {
@@ -107,7 +107,7 @@ func TestEngineFails(t *testing.T) {
 
 // An error of the stop itself is told.
 func TestStopFails(t *testing.T) {
-	err, _, _ := runRoles(t, time.Minute, func(s *story) []role {
+	_, _, err := runRoles(t, time.Minute, func(s *story) []role {
 		return []role{s.good("admin", 0), {"edge", func(ctx context.Context) error { <-ctx.Done(); return errors.New("cannot drain") }}}
 	})
 	if err == nil || err.Error() != "edge: cannot drain" {
@@ -120,14 +120,14 @@ func TestStopIsBounded(t *testing.T) {
 	stuck := func(s *story) role {
 		return role{"edge", func(ctx context.Context) error { <-ctx.Done(); time.Sleep(time.Minute); return nil }}
 	}
-	err, _, took := runRoles(t, time.Minute, func(s *story) []role { return []role{s.good("admin", 0), s.good("keys", 0), stuck(s)} })
+	_, took, err := runRoles(t, time.Minute, func(s *story) []role { return []role{s.good("admin", 0), s.good("keys", 0), stuck(s)} })
 	if !errors.As(err, new(stuckError)) || err.Error() != "gave up waiting for admin, edge to stop" {
 		t.Errorf("run = %v, want what it waited for", err)
 	}
 	if took != time.Minute+20*time.Second {
 		t.Errorf("run took %v, want the bound of 20 s after a minute", took)
 	}
-	err, _, _ = runRoles(t, time.Hour, func(s *story) []role {
+	_, _, err = runRoles(t, time.Hour, func(s *story) []role {
 		return []role{s.good("admin", 0), stuck(s), {"keys", func(context.Context) error { return errors.New("no key") }}}
 	})
 	if !errors.As(err, new(stuckError)) || !strings.HasPrefix(err.Error(), "keys: no key\n") {
