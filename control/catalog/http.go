@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/danielgtaylor/huma/v2"
 	weir "github.com/weirstream/weir"
@@ -73,8 +74,7 @@ type listInput struct {
 }
 
 type listOutput struct {
-	CacheControl string `header:"Cache-Control"`
-	Body         Items
+	Body Items
 }
 
 func (s *Service) listTitles(ctx context.Context, in *listInput) (*listOutput, error) {
@@ -86,7 +86,7 @@ func (s *Service) listTitles(ctx context.Context, in *listInput) (*listOutput, e
 	if err != nil {
 		return nil, err
 	}
-	out := &listOutput{CacheControl: "no-store", Body: Items{Items: []Item{}}}
+	out := &listOutput{Body: Items{Items: []Item{}}}
 	for i, t := range titles {
 		if i == in.Limit {
 			out.Body.Next = cursorAfter(titles[i-1].ID)
@@ -115,8 +115,8 @@ type renameInput struct {
 
 func (s *Service) renameTitle(ctx context.Context, in *renameInput) (*titleOutput, error) {
 	name := strings.TrimSpace(in.Body.Name)
-	if name == "" {
-		return nil, weir.Errorf(weir.Invalid, "A title needs a name.")
+	if name == "" || strings.ContainsFunc(name, unicode.IsControl) {
+		return nil, weir.Errorf(weir.Invalid, "A title needs a name, of one line of text.")
 	}
 	version, err := matched(in.IfMatch)
 	if err != nil {

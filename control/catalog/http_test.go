@@ -34,6 +34,7 @@ func TestTitleAPI(t *testing.T) {
 	f("PATCH", "/v1/titles/a", `{"name":"Newer"}`, 200, `"name":"Newer"`)
 	f("PATCH", "/v1/titles/a", `{"name":"Newest"}`, 200, `"name":"Newest"`, "If-Match", `*`)
 	f("PATCH", "/v1/titles/a", `{"name":"  "}`, 400, "needs a name")
+	f("PATCH", "/v1/titles/a", `{"name":"two\nlines"}`, 400, "one line")
 	f("PATCH", "/v1/titles/a", `{"name":"x","state":"complete"}`, 422, "body.state")
 	f("PATCH", "/v1/titles/b", `{"name":"x"}`, 404, "no such title")
 	f("DELETE", "/v1/titles/b", "", 404, "no such title")

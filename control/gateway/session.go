@@ -102,10 +102,7 @@ type ServerConfig struct {
 	Version      string `json:"version"`
 }
 
-type configOutput struct {
-	CacheControl string `header:"Cache-Control"`
-	Body         ServerConfig
-}
+type configOutput struct{ Body ServerConfig }
 
 type signInInput struct {
 	Body struct {
@@ -114,22 +111,29 @@ type signInInput struct {
 }
 
 type signInOutput struct {
-	SetCookie    http.Cookie `header:"Set-Cookie"`
-	CacheControl string      `header:"Cache-Control"`
+	SetCookie http.Cookie `header:"Set-Cookie"`
 }
 
-// register adds the gateway's own routes.
+// register adds the gateway's own routes, and says on the API's page how to be let in.
 func (g *Gateway) register(api *web.API) {
-	web.Handle(api, huma.Operation{OperationID: "get-config", Method: http.MethodGet, Path: "/v1/config",
+	if !g.sessions.open {
+		page := api.OpenAPI()
+		page.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+			"token":   {Type: "http", Scheme: "bearer", Description: "The admin token"},
+			"session": {Type: "apiKey", In: "cookie", Name: cookieName, Description: "What sign-in gives for it"},
+		}
+		page.Security = []map[string][]string{{"token": {}}, {"session": {}}}
+	}
+	everybody := []map[string][]string{{}}
+	web.Handle(api, huma.Operation{OperationID: "get-config", Method: http.MethodGet, Path: "/v1/config", Security: everybody,
 		Summary: "What a page needs to know first", Tags: []string{"server"}}, g.config)
-	web.Handle(api, huma.Operation{OperationID: "sign-in", Method: http.MethodPost, Path: "/v1/session",
+	web.Handle(api, huma.Operation{OperationID: "sign-in", Method: http.MethodPost, Path: "/v1/session", Security: everybody,
 		Summary: "Exchange the admin token for a cookie", Tags: []string{"server"}, Errors: []int{401}}, g.signIn)
 }
 
 func (g *Gateway) config(ctx context.Context, _ *struct{}) (*configOutput, error) {
 	in, _ := ctx.Value(signedInKey{}).(bool)
-	return &configOutput{CacheControl: "no-store",
-		Body: ServerConfig{AuthRequired: !g.sessions.open, SignedIn: in, Edge: g.c.Edge, Version: g.c.Version}}, nil
+	return &configOutput{Body: ServerConfig{AuthRequired: !g.sessions.open, SignedIn: in, Edge: g.c.Edge, Version: g.c.Version}}, nil
 }
 
 func (g *Gateway) signIn(_ context.Context, in *signInInput) (*signInOutput, error) {
@@ -139,5 +143,5 @@ func (g *Gateway) signIn(_ context.Context, in *signInInput) (*signInOutput, err
 	if !g.sessions.matches(in.Body.Token) {
 		return nil, weir.Errorf(weir.Unauthenticated, "This is not the admin token.")
 	}
-	return &signInOutput{SetCookie: g.sessions.cookie(), CacheControl: "no-store"}, nil
+	return &signInOutput{SetCookie: g.sessions.cookie()}, nil
 }

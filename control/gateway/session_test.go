@@ -50,6 +50,9 @@ func TestTheAPIAsksForTheToken(t *testing.T) {
 	f("GET", "/", 200)
 	f("GET", "/watch/abc", 200)
 	f("GET", "/openapi.json", 200)
+	if page := r.ask("GET", "/openapi.json", "").Body.String(); !strings.Contains(page, `"security":[{"token":[]},{"session":[]}]`) {
+		t.Errorf("the page does not say that a token is needed: %s", page)
+	}
 	if w := r.ask("GET", "/v1/config", ""); !strings.Contains(w.Body.String(), `"auth_required":true,"signed_in":false`) {
 		t.Errorf("config = %s", w.Body)
 	}

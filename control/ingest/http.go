@@ -21,10 +21,7 @@ type assetInput struct {
 	ID string `path:"id" maxLength:"64" doc:"The asset's id"`
 }
 
-type statusOutput struct {
-	CacheControl string `header:"Cache-Control"`
-	Body         Status
-}
+type statusOutput struct{ Body Status }
 
 // Register adds the service's routes.
 func (s *Service) Register(api *web.API) error {
@@ -35,7 +32,7 @@ func (s *Service) Register(api *web.API) error {
 	web.Handle(api, huma.Operation{OperationID: "follow-asset", Method: http.MethodGet, Path: "/v1/assets/{id}/events",
 		Summary: "Follow an asset until it is complete or failed", Tags: []string{"assets"}, Errors: []int{404, 410, 429},
 		Description: "Server-sent events. Each event is named `status` and carries the same JSON as the asset; the stream ends after a final state.",
-		Responses:   map[string]*huma.Response{"200": {Description: "Events", Content: map[string]*huma.MediaType{"text/event-stream": {}}}},
+		Responses:   map[string]*huma.Response{"200": {Description: "Events", Content: map[string]*huma.MediaType{"text/event-stream": {Schema: &huma.Schema{Type: huma.TypeString}}}}},
 	}, s.followAsset)
 	return s.registerTus(api)
 }
@@ -60,28 +57,8 @@ func (s *Service) registerTus(api *web.API) error {
 	route("HEAD "+uploadsPath+"/{id}", h.HeadFile)
 	route("PATCH "+uploadsPath+"/{id}", h.PatchFile)
 	route("DELETE "+uploadsPath+"/{id}", h.DelFile)
-	describeTus(api.OpenAPI())
+	describeTus(api)
 	return nil
-}
-
-// describeTus puts the upload protocol on the API's page.
-func describeTus(page *huma.OpenAPI) {
-	header := func(name, doc string, required bool) *huma.Param {
-		return &huma.Param{Name: name, In: "header", Required: required, Description: doc, Schema: &huma.Schema{Type: huma.TypeString}}
-	}
-	id := &huma.Param{Name: "id", In: "path", Required: true, Schema: &huma.Schema{Type: huma.TypeString}}
-	version := header("Tus-Resumable", "1.0.0", true)
-	add := func(method, path, operation, summary, status string, params ...*huma.Param) {
-		page.AddOperation(&huma.Operation{OperationID: operation, Method: method, Path: path, Summary: summary,
-			Tags: []string{"uploads"}, Parameters: params, Responses: map[string]*huma.Response{status: {Description: "Done"}},
-			Description: "See https://tus.io/protocols/resumable-upload (core, creation, creation-with-upload, termination)."})
-	}
-	add(http.MethodPost, uploadsPath, "create-upload", "Begin an upload; Location and Weir-Asset name it", "201", version,
-		header("Upload-Length", "Bytes of the file", true), header("Upload-Metadata", "filename, title, sha256 (hex), each in base64", false))
-	add(http.MethodHead, uploadsPath+"/{id}", "get-upload-offset", "How many bytes have arrived (Upload-Offset)", "200", id)
-	add(http.MethodPatch, uploadsPath+"/{id}", "append-upload", "Send bytes; the last ones are answered when the master is stored", "204",
-		id, version, header("Upload-Offset", "Where the bytes belong", true))
-	add(http.MethodDelete, uploadsPath+"/{id}", "end-upload", "Give an unfinished upload up", "204", id, version)
 }
 
 func (s *Service) getAsset(ctx context.Context, in *assetInput) (*statusOutput, error) {
@@ -89,7 +66,7 @@ func (s *Service) getAsset(ctx context.Context, in *assetInput) (*statusOutput, 
 	if err != nil {
 		return nil, err
 	}
-	return &statusOutput{CacheControl: "no-store", Body: st}, nil
+	return &statusOutput{Body: st}, nil
 }
 
 // visible is the status of an asset that is not deleted.
@@ -118,16 +95,18 @@ func (s *Service) followAsset(ctx context.Context, in *assetInput) (*huma.Stream
 	return &huma.StreamResponse{Body: func(ctx huma.Context) {
 		defer func() { <-s.streams }()
 		r, w := humago.Unwrap(ctx)
-		s.follow(r.Context(), w, first)
+		w.Header().Set("Content-Type", "text/event-stream")
+		w.Header().Set("X-Accel-Buffering", "no") // a proxy must not hold events back
+		if r.Method != http.MethodHead {
+			s.follow(r.Context(), w, first)
+		}
 	}}, nil
 }
 
 // follow writes st and every change of it until a final state, an error, or the end of the server or the client.
 func (s *Service) follow(ctx context.Context, w http.ResponseWriter, st Status) {
 	out := events{w: w, rc: http.NewResponseController(w)}
-	w.Header().Set("Content-Type", "text/event-stream")
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("X-Accel-Buffering", "no") // a proxy must not hold events back
+	_ = out.rc.SetReadDeadline(time.Time{}) // there is nothing to read, and writes have deadlines
 	poll, beat := time.NewTicker(s.c.Poll), time.NewTicker(heartbeat)
 	defer poll.Stop()
 	defer beat.Stop()

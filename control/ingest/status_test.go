@@ -160,6 +160,9 @@ func TestEventsTellOfADeletion(t *testing.T) {
 func TestEventStreamsAreBounded(t *testing.T) {
 	r := newRig(t, func(c *ingest.Config) { c.Streams = 1 })
 	id := r.uploaded()
+	if a := r.ask("HEAD", "/v1/assets/"+id+"/events", nil); a.status != http.StatusOK || a.header.Get("Content-Type") != "text/event-stream" {
+		t.Errorf("HEAD = %d %v", a.status, a.header)
+	} // it has ended, or the next stream would be one too many
 	r.stream(t.Context(), id)
 	if a := r.ask("GET", "/v1/assets/"+id+"/events", nil); a.status != http.StatusTooManyRequests {
 		t.Errorf("a second stream = %d %s, want 429", a.status, a.body)

@@ -144,7 +144,7 @@ func (u *upload) WriteChunk(ctx context.Context, offset int64, src io.Reader) (i
 func (u *upload) FinishUpload(ctx context.Context) error {
 	if a := answerOf(ctx); a != nil { // a large master takes longer than a connection may rest otherwise
 		rc := http.NewResponseController(a.ResponseWriter)
-		_ = rc.SetReadDeadline(time.Time{})
+		_ = rc.SetReadDeadline(time.Now().Add(finishTimeout))
 		_ = rc.SetWriteDeadline(time.Now().Add(finishTimeout))
 	}
 	r, err := u.s.finish(ctx, u.r)

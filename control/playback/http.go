@@ -30,17 +30,14 @@ type startInput struct {
 	}
 }
 
-type startOutput struct {
-	CacheControl string `header:"Cache-Control"`
-	Body         Playback
-}
+type startOutput struct{ Body Playback }
 
 func (s *Service) startPlayback(ctx context.Context, in *startInput) (*startOutput, error) {
 	p, err := s.Start(ctx, web.Organisation(ctx), in.Body.Asset)
 	if err != nil {
 		return nil, err
 	}
-	return &startOutput{CacheControl: "no-store", Body: p}, nil
+	return &startOutput{Body: p}, nil
 }
 
 type posterInput struct {

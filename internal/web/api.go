@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"reflect"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -53,6 +54,8 @@ func (a *API) OpenAPI() *huma.OpenAPI { return a.huma.OpenAPI() }
 // Handle adds an operation. f's errors become problems by their kind; f has HandlerTimeout.
 func Handle[I, O any](a *API, op huma.Operation, f func(context.Context, *I) (*O, error)) {
 	op.MaxBodyBytes = MaxBodyBytes
+	op.BodyReadTimeout = 2 * HandlerTimeout // past it net/http ends the handler's context, too
+	a.problems(&op)
 	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*O, error) {
 		ctx, cancel := context.WithTimeout(ctx, HandlerTimeout)
 		defer cancel()
@@ -76,6 +79,22 @@ func problemError(err error) error {
 	return p
 }
 
+// Describe puts a route that Route adds on the API's page.
+func (a *API) Describe(op huma.Operation) {
+	a.problems(&op)
+	a.OpenAPI().AddOperation(&op)
+}
+
+// problems says in an operation's description that every answer it does not name is a problem.
+func (a *API) problems(op *huma.Operation) {
+	if op.Responses == nil {
+		op.Responses = map[string]*huma.Response{}
+	}
+	schema := a.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[huma.ErrorModel](), true, "")
+	op.Responses["default"] = &huma.Response{Description: "A problem (RFC 9457)",
+		Content: map[string]*huma.MediaType{problemType: {Schema: schema}}}
+}
+
 // HandlerFunc is a handler that returns its error. It has written nothing when it does.
 type HandlerFunc func(w http.ResponseWriter, r *http.Request) error
 
@@ -88,8 +107,9 @@ func (a *API) Route(pattern string, h HandlerFunc) {
 	})
 }
 
-// ServeHTTP serves the API.
+// ServeHTTP serves the API. No answer is stored by anybody unless its handler says otherwise.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Cache-Control", "no-store")
 	h, pattern := a.mux.Handler(r)
 	if pattern != "" {
 		a.mux.ServeHTTP(w, r)

@@ -102,6 +102,9 @@ func TestAPI(t *testing.T) {
 		if w.Code != c.status || !strings.Contains(body, c.want) || strings.Contains(body, "$schema") || strings.Contains(body, "secret") {
 			t.Errorf("%s %s %.40s = %d %s, want %d with %q", c.method, c.url, c.body, w.Code, body, c.status, c.want)
 		}
+		if w.Header().Get("Cache-Control") != "no-store" {
+			t.Errorf("%s %s may be stored: %v", c.method, c.url, w.Header())
+		}
 		if w.Code >= 400 {
 			checkProblem(t, c.method, w)
 		}
@@ -197,6 +200,9 @@ func TestDescription(t *testing.T) {
 	}
 	if err := json.Unmarshal(w.Body.Bytes(), &page); err != nil {
 		t.Fatal(err)
+	}
+	if !strings.Contains(w.Body.String(), `"default":{"content":{"application/problem+json"`) {
+		t.Error("problems are not described")
 	}
 	if page.OpenAPI != "3.1.0" || page.Info.Version != "1.2.3" || page.Paths["/v1/things"] == nil {
 		t.Errorf("/openapi.json = %s", w.Body)

@@ -14,6 +14,9 @@ import (
 // problemBase and a kind's name make a problem's type: stable, and a page that explains it.
 const problemBase = "https://weir.stream/problems/"
 
+// problemType is the media type of problems.
+const problemType = "application/problem+json"
+
 // statuses is the one table: the HTTP status of each kind.
 var statuses = [...]int{
 	weir.Internal:        http.StatusInternalServerError,
@@ -96,7 +99,7 @@ func WriteProblem(w http.ResponseWriter, r *http.Request, p *huma.ErrorModel) {
 	for _, name := range []string{"Etag", "Last-Modified", "Content-Encoding", "Content-Disposition", "Accept-Ranges"} {
 		h.Del(name)
 	}
-	h.Set("Content-Type", "application/problem+json")
+	h.Set("Content-Type", problemType)
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	h.Set("Cache-Control", "no-store")
 	if p.Status == http.StatusUnauthorized {
