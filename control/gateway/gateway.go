@@ -24,6 +24,7 @@ import (
 // Bounds of a connection. Uploads and event streams move their own deadlines on as they go.
 const (
 	headerTimeout  = 10 * time.Second
+	readTimeout    = 60 * time.Second // of a request with its body, also one that is refused unread
 	writeTimeout   = 60 * time.Second
 	idleTimeout    = 2 * time.Minute
 	maxHeaderBytes = 32 << 10
@@ -72,8 +73,8 @@ func New(c Config) (*Gateway, error) {
 // Serve answers on l until ctx ends, then lets running requests end within grace and closes what remains. It closes l. The
 // error is nil after a stop.
 func (g *Gateway) Serve(ctx context.Context, l net.Listener, grace time.Duration) error {
-	server := &http.Server{Handler: g, ReadHeaderTimeout: headerTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
-		MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(g.c.Log.Handler(), slog.LevelWarn)}
+	server := &http.Server{Handler: g, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout,
+		WriteTimeout: writeTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(g.c.Log.Handler(), slog.LevelWarn)}
 	stopped := make(chan error, 1)
 	go func() { stopped <- server.Serve(l) }()
 	select {
