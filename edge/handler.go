@@ -26,7 +26,8 @@ type handler struct {
 	shelf   *shelf
 	tickets *tickets
 	metrics *metrics
-	warn    limiter // of lines about fills
+
+	warnFill, warnAccept limiter // of their lines in the log
 }
 
 // limiter lets one pass a second.

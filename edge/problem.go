@@ -2,6 +2,8 @@ package edge
 
 import (
 	"encoding/json"
+	"errors"
+	"os"
 
 	"github.com/valyala/fasthttp"
 
@@ -85,13 +87,12 @@ func (p problem) write(ctx *fasthttp.RequestCtx) {
 // protocolError answers what fasthttp could not read as a request.
 func (h *handler) protocolError(ctx *fasthttp.RequestCtx, err error) {
 	p, kind := problem{Status: fasthttp.StatusBadRequest, Detail: "this is not a valid HTTP/1.1 request"}, weir.Invalid.String()
-	switch e := err.(type) { // fasthttp returns these unwrapped
-	case *fasthttp.ErrSmallBuffer:
+	var small *fasthttp.ErrSmallBuffer
+	switch {
+	case errors.As(err, &small):
 		p.Status, p.Detail, kind = fasthttp.StatusRequestHeaderFieldsTooLarge, "the request's header is too large", "header-too-large"
-	case interface{ Timeout() bool }:
-		if e.Timeout() {
-			p.Status, p.Detail, kind = fasthttp.StatusRequestTimeout, "the request did not arrive in time", "request-timeout"
-		}
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		p.Status, p.Detail, kind = fasthttp.StatusRequestTimeout, "the request did not arrive in time", "request-timeout"
 	}
 	ctx.Response.Reset()
 	setCommon(ctx)

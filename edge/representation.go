@@ -150,7 +150,7 @@ func (h *handler) fill(o object) ([]byte, cache.Source, error) {
 	if err == nil {
 		return data, source, nil
 	}
-	if source == cache.Stored && h.warn.due(time.Now()) {
+	if source == cache.Stored && h.warnFill.due(time.Now()) {
 		h.log.Warn("fill failed", "object", o.key.Object, "offset", o.key.Offset, "error", err)
 	}
 	if weir.KindOf(err) == weir.Timeout {

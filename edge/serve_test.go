@@ -8,6 +8,7 @@ import (
 	"time"
 
 	weir "github.com/weirstream/weir"
+	"github.com/weirstream/weir/edge"
 )
 
 // TestAnswers is the table of requests against a complete asset.
@@ -132,6 +133,16 @@ func TestProblems(t *testing.T) {
 	f("TRACE", "/"+path, 405, "method-not-allowed", "GET or HEAD", no)
 	f("GET", "/"+strings.Repeat("x", 5000), 400, "invalid", "longer", no)
 	f("GET", "/"+strings.Repeat("x", 50000), 431, "header-too-large", "too large", no)
+}
+
+// TestSlowRequests: what does not arrive in time is told so, whether it stops in the header or in a body nobody wants.
+func TestSlowRequests(t *testing.T) {
+	s := start(t, 1000, func(e *edge.Server) { e.ReadTimeout = 50 * time.Millisecond })
+	for _, raw := range []string{"GET /livez HTTP/1.1\r\nHos", "POST /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc"} {
+		if a := s.send("GET", raw); a.status != 408 || !strings.Contains(string(a.body), "in time") {
+			t.Errorf("%q = %d %s, want 408", raw, a.status, a.body)
+		}
+	}
 }
 
 // TestWhereTicketsAreFound: path, bearer token, query, cookie, in this order.

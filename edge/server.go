@@ -83,11 +83,14 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	}
 	server := s.fasthttpServer(h)
 	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(ln) }()
+	go func() { ended <- server.Serve(patientListener{ln, h.log, &h.warnAccept}) }()
 	s.serving.Store(true)
 	defer s.serving.Store(false)
 	select {
 	case err := <-ended:
+		if err == nil { // fasthttp's word for a listener that somebody else closed
+			err = net.ErrClosed
+		}
 		return fmt.Errorf("serve media: %w", err)
 	case <-ctx.Done():
 	}
@@ -164,7 +167,6 @@ func (s *Server) fasthttpServer(h *handler) *fasthttp.Server {
 		ReadTimeout:                  h.config.ReadTimeout,
 		WriteTimeout:                 h.config.WriteTimeout,
 		IdleTimeout:                  h.config.IdleTimeout,
-		TCPKeepalive:                 true,
 		CloseOnShutdown:              true,
 		NoDefaultServerHeader:        true,
 		NoDefaultContentType:         true,
