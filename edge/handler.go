@@ -118,6 +118,7 @@ func (h *handler) answer(ctx *fasthttp.RequestCtx, t *target) error {
 	if err != nil {
 		return err
 	}
+	rep.class = t.what
 	return h.reply(ctx, &rep)
 }
 

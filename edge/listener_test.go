@@ -77,3 +77,27 @@ func TestServeTellsWhenItsListenerIsClosed(t *testing.T) {
 		t.Errorf("Serve on a listener that was closed = %v", err)
 	}
 }
+
+func TestMoreClientsThanConnections(t *testing.T) {
+	s := start(t, 1000, func(e *edge.Server) { e.Connections = 1 })
+	c, err := net.Dial("tcp", s.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.Write([]byte("GET /livez HTTP/1.1\r\nHost: edge\r\n\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Read(make([]byte, 1)); err != nil { // it is being served
+		t.Fatal(err)
+	}
+	if a := s.do("GET", "/livez"); a.status != 503 {
+		t.Errorf("the second client of one got %d %s, want 503", a.status, a.body)
+	}
+	if err := s.stop(); err != nil {
+		t.Errorf("Serve = %v", err)
+	}
+	if log := s.log.String(); !strings.Contains(log, "level=WARN") || !strings.Contains(log, "concurrent connections") {
+		t.Errorf("nobody is told that clients are refused:\n%s", log)
+	}
+}

@@ -21,6 +21,7 @@ const immutable = "public, max-age=31536000, immutable"
 // representation is what a canonical path means, before method, conditions and ranges. Exactly one of data, object and
 // stream gives its bytes.
 type representation struct {
+	class        what // for metrics
 	mediaType    string
 	cacheControl string
 	etag         etag
@@ -211,6 +212,9 @@ func (h *handler) sendMany(ctx *fasthttp.RequestCtx, r *representation, data []b
 		b := append([]byte("\r\n--"+boundary+"\r\nContent-Type: "+r.mediaType+"\r\nContent-Range: "), appendContentRange(nil, s, r.size)...)
 		text(append(b, "\r\n\r\n"...))
 		parts, size = append(parts, h.section(ctx, r, data, s)), size+s.n
+		if r.stream == nil { // a track counts as it is read
+			h.metrics.bytes[r.class].Add(float64(s.n))
+		}
 	}
 	text([]byte("\r\n--" + boundary + "--\r\n"))
 	ctx.SetStatusCode(fasthttp.StatusPartialContent)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -179,5 +180,12 @@ func (s *Server) fasthttpServer(h *handler) *fasthttp.Server {
 // are kept.
 type quiet struct{ log *slog.Logger }
 
-// Printf logs the format without its arguments.
-func (q quiet) Printf(format string, _ ...any) { q.log.Debug("connection ended", "reason", format) }
+// Printf logs the format without its arguments: what happened to one connection for who debugs, what happened to the
+// server, which fasthttp says at most once a minute, for everybody.
+func (q quiet) Printf(format string, _ ...any) {
+	if strings.HasPrefix(format, "error when serving connection") {
+		q.log.Debug("connection ended", "reason", format)
+		return
+	}
+	q.log.Warn("media server is in trouble", "reason", format)
+}

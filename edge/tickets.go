@@ -32,7 +32,7 @@ type verified struct {
 // verify returns the ticket in text. It keeps no reference to text. Errors: Unauthenticated, Forbidden (expired).
 func (v *tickets) verify(text []byte, now time.Time) (*weir.Ticket, error) {
 	if len(text) == 0 {
-		return nil, weir.Errorf(weir.Unauthenticated, "a ticket is needed: /t/<ticket>/... , or as a bearer token")
+		return nil, weir.Errorf(weir.Unauthenticated, "a ticket is needed, in the path as /t/TICKET/... or as a bearer token")
 	}
 	v.mu.RLock()
 	known, recent := v.young[string(text)], true

@@ -37,15 +37,15 @@ type Origin struct {
 	resumed, damaged atomic.Int64
 }
 
-// Counts returns how many reads were asked again after a break, and how many delivered
-// bytes that failed their checksum.
+// Counts returns how many reads were asked again after a break, and how many delivered bytes that failed their checksum.
 func (o *Origin) Counts() (resumed, damaged int64) { return o.resumed.Load(), o.damaged.Load() }
 
-// Head reads the head of a revision unless its ETag is still known; then it returns the zero Head and known.
+// Head reads the head of a revision unless its ETag is still known, which is not ""; then it returns the zero Head and
+// known.
 func (o *Origin) Head(ctx context.Context, organisation, asset string, revision int, known string) (weir.Head, string, error) {
 	key := weir.HeadKey(organisation, asset, revision)
 	info, err := o.Blobs.Stat(ctx, key)
-	if err != nil || info.ETag == known {
+	if err != nil || (known != "" && info.ETag == known) {
 		return weir.Head{}, known, err
 	}
 	b, info, err := o.small(ctx, key, weir.MaxHeadBytes)
