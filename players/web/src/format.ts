@@ -60,6 +60,12 @@ export function ago(then: number, now: number): string {
   return new Date(then).toISOString().slice(0, 10);
 }
 
+/** A text that begins with a capital letter and ends with a full stop; nothing stays nothing. */
+export function sentence(text: string): string {
+  const t = text.trim();
+  return t && t.charAt(0).toUpperCase() + t.slice(1) + (/[.!?…]$/.test(t) ? "" : ".");
+}
+
 /** A file's name as a first title: without its extension, and with spaces for the marks that stand for them. */
 export function titleOf(filename: string): string {
   const base = filename.replace(/^.*[\\/]/, "").replace(/(.)\.[^.]*$/, "$1");

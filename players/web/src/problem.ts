@@ -1,5 +1,7 @@
 // The API's errors (RFC 9457) in words. Pure.
 
+import { sentence } from "./format.ts";
+
 /** An answer of the API that is no success, or no answer: status 0. */
 export class Problem extends Error {
   constructor(
@@ -23,7 +25,7 @@ export function problemOf(status: number, body: unknown): Problem {
 
 /** What to show of anything that was thrown: a heading, and a sentence. */
 export function words(error: unknown): { title: string; text: string } {
-  if (error instanceof Problem) return { title: usual(error.status), text: error.detail || advice(error.status) };
+  if (error instanceof Problem) return { title: usual(error.status), text: sentence(error.detail) || advice(error.status) };
   if (error instanceof DOMException && error.name === "TimeoutError") {
     return { title: "No answer", text: "The server took too long to answer. Try again in a moment." };
   }

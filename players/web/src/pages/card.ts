@@ -2,7 +2,7 @@
 
 import type { Title } from "../api.ts";
 import { h, setText } from "../dom.ts";
-import { ago, clock } from "../format.ts";
+import { ago, clock, sentence } from "../format.ts";
 import { mark } from "../logo.ts";
 import { watchPath } from "../router.ts";
 import { Badge } from "./page.ts";
@@ -32,7 +32,7 @@ export class Card {
     this.link.href = watchPath(title.asset);
     this.link.setAttribute("aria-label", `${title.name}${title.duration ? `, ${clock(title.duration)}` : ""}`);
     setText(this.name, title.name);
-    setText(this.meta, title.state === "failed" && title.reason ? title.reason : ago(Date.parse(title.created), Date.now()));
+    setText(this.meta, title.state === "failed" && title.reason ? sentence(title.reason) : ago(Date.parse(title.created), Date.now()));
     this.meta.classList.toggle("reason", title.state === "failed");
     setText(this.length, clock(title.duration));
     this.length.hidden = !title.duration;

@@ -2,7 +2,7 @@
 
 import { final, type Asset, type PlaybackAnswer } from "../api.ts";
 import { h, setText } from "../dom.ts";
-import { ago, bytes, clock } from "../format.ts";
+import { ago, bytes, clock, sentence } from "../format.ts";
 import { mark } from "../logo.ts";
 import { Problem, words } from "../problem.ts";
 import { WeirPlayer } from "../player/element.ts";
@@ -127,7 +127,7 @@ const states: Record<Asset["state"], string> = {
 function waiting(asset: Asset): string {
   switch (asset.state) {
     case "failed":
-      return asset.reason || "This file could not be encoded.";
+      return sentence(asset.reason ?? "") || "This file could not be encoded.";
     case "cancelled":
       return "Encoding was cancelled.";
     case "uploading":

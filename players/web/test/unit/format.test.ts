@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ago, bitrate, bytes, clock, percent, plural, spoken, titleOf } from "../../src/format.ts";
+import { ago, bitrate, bytes, clock, percent, plural, sentence, spoken, titleOf } from "../../src/format.ts";
 
 test("clock", () => {
   const f = (seconds: number, want: string): void => assert.equal(clock(seconds), want, `clock(${seconds})`);
@@ -63,6 +63,13 @@ test("ago", () => {
 test("plural", () => {
   assert.equal(plural(1, "title"), "1 title");
   assert.equal(plural(0, "title"), "0 titles");
+});
+
+test("sentence", () => {
+  assert.equal(sentence("this is no film"), "This is no film.");
+  assert.equal(sentence(" Done. "), "Done.");
+  assert.equal(sentence("über alles?"), "Über alles?");
+  assert.equal(sentence(""), "");
 });
 
 test("titleOf", () => {
