@@ -108,6 +108,9 @@ func TestAvailability(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if all, err := mpd.MPDFromBytes(write(t, small(5).Presentation(t))); err != nil || *m.MaxSegmentDuration < *all.MaxSegmentDuration {
+		t.Errorf("maxSegmentDuration %v is less than the %v that come: %v", m.MaxSegmentDuration, all.MaxSegmentDuration, err)
+	}
 	last := p.Tracks[0].Segments[2]
 	if end := start.Add(time.Duration(last.Start+last.Duration) * time.Second / time.Duration(p.Tracks[0].Timescale)); end.After(manifeststest.Anchor) {
 		t.Errorf("segment 3 is available at %v, listed at %v", end, manifeststest.Anchor)

@@ -48,6 +48,7 @@ func grow(m *mpd.MPD, p manifests.Presentation, now time.Time) {
 	target := time.Duration(p.Head.TargetDuration) * time.Second
 	planned := time.Duration(roundUp(p.Head.Duration.Num, p.Head.Duration.Den)) * time.Millisecond
 	m.Type = mpd.Ptr(mpd.DYNAMIC_TYPE)
+	m.MaxSegmentDuration = duration(target + time.Second/2) // of those to come, too: rounded they are at most the target
 	m.AvailabilityStartTime = dateTime(p.Head.Anchor.Add(-planned))
 	m.PublishTime = dateTime(now)
 	m.MinimumUpdatePeriod = duration(max(time.Second, target/2))

@@ -125,6 +125,16 @@ func TestRoundTrip(t *testing.T) {
 		if want := max(len(a.Heights), 1); len(variants) < want {
 			t.Fatalf("Multivariant(%+v) has %d variants, want %d", a, len(variants), want)
 		}
+		named := map[string]bool{}
+		for _, v := range variants {
+			named[v.URI] = true
+			for _, alt := range v.Alternatives {
+				named[alt.URI] = true
+			}
+		}
+		if len(named) != len(p.Tracks) {
+			t.Fatalf("Multivariant(%+v) names %d of %d tracks\n%s", a, len(named), len(p.Tracks), b)
+		}
 		for _, v := range variants {
 			checkMedia(t, p, strings.TrimSuffix(v.URI, ".m3u8"))
 			for _, alt := range v.Alternatives {

@@ -11,8 +11,8 @@ import (
 )
 
 // Multivariant is the multivariant playlist, to be served as <form>/hls/main.m3u8. Each video track is a variant with
-// each audio group; without video the audio tracks are the variants. Tracks of other kinds are not listed. The error is
-// NotFound: nothing is listed yet.
+// each audio group; without video each audio group is a variant, of the track a player starts with. Tracks of other kinds
+// are not listed. The error is NotFound: nothing is listed yet.
 func Multivariant(p manifests.Presentation) ([]byte, error) {
 	if err := p.Listed(); err != nil {
 		return nil, err
@@ -31,10 +31,8 @@ func Multivariant(p manifests.Presentation) ([]byte, error) {
 		}
 	}
 	if len(video) == 0 {
-		for _, g := range groups {
-			for _, a := range g.tracks {
-				list.Append(uri(a.Rendition), nil, variant(p, a, nil))
-			}
+		for i := range groups {
+			list.Append(uri(groups[i].first().Rendition), nil, alone(p, &groups[i]))
 		}
 	}
 	return list.Encode().Bytes(), nil
@@ -61,6 +59,16 @@ func split(p manifests.Presentation) (video []manifests.Track, groups []group) {
 	return video, groups
 }
 
+// first is the track a player starts with: the first default one, or the first.
+func (g *group) first() manifests.Track {
+	for _, t := range g.tracks {
+		if t.Default {
+			return t
+		}
+	}
+	return g.tracks[0]
+}
+
 func add(groups []group, t manifests.Track) []group {
 	id := fmt.Sprintf("%s-%dch", strings.ReplaceAll(t.Codec, ".", "-"), t.Channels)
 	for i := range groups {
@@ -72,25 +80,36 @@ func add(groups []group, t manifests.Track) []group {
 	return append(groups, group{id: id, tracks: []manifests.Track{t}})
 }
 
-// variant describes t played alone or with any one rendition of g.
+// alone describes g played without video. Its tracks are renditions and not variants, among which a player chooses by
+// bandwidth and not by language.
+func alone(p manifests.Presentation, g *group) m3u8.VariantParams {
+	peak, average := largest(p, g)
+	v := m3u8.VariantParams{Codecs: g.tracks[0].Codec, Bandwidth: clamp(peak), AverageBandwidth: clamp(average)}
+	if len(g.tracks) > 1 {
+		v.Audio, v.Alternatives = g.id, renditions(g)
+	}
+	return v
+}
+
+// largest are the largest peak and average of the group's tracks.
+func largest(p manifests.Presentation, g *group) (peak, average int64) {
+	for _, t := range g.tracks {
+		most, mean := p.Bandwidth(t)
+		peak, average = max(peak, most), max(average, mean)
+	}
+	return peak, average
+}
+
+// variant describes video t played alone or with any one rendition of g.
 func variant(p manifests.Presentation, t manifests.Track, g *group) m3u8.VariantParams {
 	peak, average := p.Bandwidth(t)
-	v := m3u8.VariantParams{Codecs: t.Codec}
-	if t.Kind == weir.Video {
-		v.Resolution = fmt.Sprintf("%dx%d", t.Width, t.Height)
-		v.FrameRate = t.FrameRate.Float()
-		v.VideoRange = videoRange(t.Colour)
-	}
+	v := m3u8.VariantParams{Codecs: t.Codec, Resolution: fmt.Sprintf("%dx%d", t.Width, t.Height),
+		FrameRate: t.FrameRate.Float(), VideoRange: videoRange(t.Colour)}
 	if g != nil {
-		v.Audio = g.id
+		v.Audio, v.Alternatives = g.id, renditions(g)
 		v.Codecs = strings.Trim(v.Codecs+","+g.tracks[0].Codec, ",")
-		v.Alternatives = renditions(*g)
 		// RFC 8216bis section 4.4.6.2: the largest sum that any playable combination of renditions makes.
-		var most, mean int64
-		for _, a := range g.tracks {
-			ap, aa := p.Bandwidth(a)
-			most, mean = max(most, ap), max(mean, aa)
-		}
+		most, mean := largest(p, g)
 		peak, average = peak+most, average+mean
 	}
 	v.Bandwidth, v.AverageBandwidth = clamp(peak), clamp(average)
@@ -100,18 +119,13 @@ func variant(p manifests.Presentation, t manifests.Track, g *group) m3u8.Variant
 func clamp(n int64) uint32 { return uint32(min(n, 1<<31-1)) }
 
 // renditions are the EXT-X-MEDIA tags of a group: unique names, and exactly one default.
-func renditions(g group) []*m3u8.Alternative {
-	first := 0
-	for i := len(g.tracks) - 1; i >= 0; i-- {
-		if g.tracks[i].Default {
-			first = i
-		}
-	}
+func renditions(g *group) []*m3u8.Alternative {
+	first := g.first().Rendition
 	taken := map[string]bool{}
 	var out []*m3u8.Alternative
-	for i, t := range g.tracks {
+	for _, t := range g.tracks {
 		out = append(out, &m3u8.Alternative{Type: "AUDIO", GroupId: g.id, Name: unique(taken, t), Language: quotable(t.Language),
-			Default: i == first, Autoselect: true, Channels: &m3u8.Channels{Amount: t.Channels}, URI: uri(t.Rendition)})
+			Default: t.Rendition == first, Autoselect: true, Channels: &m3u8.Channels{Amount: t.Channels}, URI: uri(t.Rendition)})
 	}
 	return out
 }
