@@ -39,7 +39,7 @@ type Blobs interface {
 }
 
 // Upload is a multipart upload under way. Parts are numbered from 1 and may arrive in any order; all but the last have
-// equal size, at least 5 MiB, as S3 asks.
+// equal size, at least 5 MiB, as S3 asks. An upload that rests for a week may be gone (NotFound).
 type Upload interface {
 	ID() string
 	// Part stores part n, replacing an earlier one of that number, and returns its ETag.

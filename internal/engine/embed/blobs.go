@@ -22,7 +22,7 @@ import (
 // Names in the folder that no key can have, because a segment of a key never starts with a dot.
 const (
 	tempDir    = ".tmp"     // files being written; emptied when the folder is opened
-	uploadsDir = ".uploads" // multipart uploads under way, one directory each; they survive a restart
+	uploadsDir = ".uploads" // multipart uploads under way, one directory each; they survive a restart, unless abandoned
 	blobsLock  = ".lock"    // held while the folder is open
 )
 
@@ -83,6 +83,9 @@ func (b *Blobs) prepare() error {
 		if err := b.root.Mkdir(name, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 			return err
 		}
+	}
+	if err := b.dropAbandoned(); err != nil {
+		return err
 	}
 	return errors.Join(syncDir(b.root, "."), syncPath(filepath.Dir(b.dir)))
 }

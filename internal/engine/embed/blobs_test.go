@@ -126,6 +126,35 @@ func TestBlobsDirectoriesRace(t *testing.T) {
 	}
 }
 
+// What nobody went on with for more than a week is given back; what rested for less is there.
+func TestBlobsDropAbandonedUploads(t *testing.T) {
+	dir := t.TempDir()
+	ids := map[string]weir.Kind{}
+	for days, kind := range map[int]weir.Kind{6: weir.Internal, 8: weir.NotFound} {
+		ids[putOldUpload(t, dir, days)] = kind
+	}
+	b := openBlobs(t, dir)
+	for id, want := range ids {
+		_, err := b.Upload(t.Context(), "d/upload", id)
+		if weir.KindOf(err) != want || (err == nil) != (want == weir.Internal) {
+			t.Errorf("Upload = %v, want kind %v", err, want)
+		}
+	}
+	if left, err := os.ReadDir(filepath.Join(dir, ".uploads")); err != nil || len(left) != 1 {
+		t.Errorf("uploads left: %v, %v", left, err)
+	}
+}
+
+// putOldUpload starts an upload that has rested for days.
+func putOldUpload(t *testing.T, dir string, days int) string {
+	t.Helper()
+	id, then := putOld(t, dir), time.Now().AddDate(0, 0, -days)
+	if err := os.Chtimes(filepath.Join(dir, ".uploads", id), then, then); err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
 // A symbolic link that someone put into the folder leads nowhere.
 func TestBlobsDoNotFollowLinksOut(t *testing.T) {
 	dir, outside := t.TempDir(), t.TempDir()

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"strconv"
+	"time"
 
 	"github.com/weirstream/weir"
 )
@@ -18,6 +19,9 @@ const (
 	maxPart     = 10000
 	minPartSize = 5 << 20
 )
+
+// uploadRest is how long an upload may rest before the next open of the folder removes it.
+const uploadRest = 7 * 24 * time.Hour
 
 // keyFile holds an upload's key; its parts lie beside it, named by their numbers.
 const keyFile = "key"
@@ -71,6 +75,25 @@ func (u *upload) start() error {
 		return errors.Join(err, root.RemoveAll(temp))
 	}
 	return syncDir(root, uploadsDir)
+}
+
+// dropAbandoned removes uploads in which nothing happened for too long. The time is that of the latest part: putting one
+// changes its directory.
+func (b *Blobs) dropAbandoned() error {
+	entries, err := fs.ReadDir(b.root.FS(), uploadsDir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		info, err := e.Info()
+		if err == nil && b.now().Sub(info.ModTime()) > uploadRest {
+			err = b.root.RemoveAll(path.Join(uploadsDir, e.Name()))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // ID implements [weir.Upload].
