@@ -56,8 +56,11 @@ func (s *Catalog) Save(ctx context.Context, t catalog.Title, facts ...weir.Fact)
 
 // List walks the index of titles that are not deleted.
 func (s *Catalog) List(ctx context.Context, organisation, before string, limit int) ([]catalog.Title, error) {
+	if before == "" {
+		before = "~" // sorts behind every id
+	}
 	rows, err := s.DB.Reader().QueryContext(ctx, `SELECT `+titleColumns+` FROM title
-		WHERE organisation = ? AND state <> 'deleted' AND (? = '' OR id < ?) ORDER BY id DESC LIMIT ?`, organisation, before, before, limit)
+		WHERE organisation = ? AND state <> 'deleted' AND id < ? ORDER BY id DESC LIMIT ?`, organisation, before, limit)
 	if err != nil {
 		return nil, loaded("titles", err)
 	}
