@@ -17,8 +17,11 @@ import (
 	weir "github.com/weirstream/weir"
 )
 
-// maxAnswer bounds a JSON answer.
-const maxAnswer = 4 << 20
+// Bounds of a JSON answer.
+const (
+	maxAnswer    = 4 << 20
+	answerWithin = time.Minute // the server gives up sooner
+)
 
 // Client is one server's API. Safe for concurrent use after its fields are set.
 type Client struct {
@@ -127,6 +130,8 @@ func (c *Client) Titles(ctx context.Context, cursor string) (Titles, error) {
 
 // json sends a request and reads its answer into out, if that is not nil.
 func (c *Client) json(ctx context.Context, method, path string, in, out any) error {
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
 	var body io.Reader
 	if in != nil {
 		b, err := json.Marshal(in)

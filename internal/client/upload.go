@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
 
 	weir "github.com/weirstream/weir"
 )
@@ -112,7 +113,7 @@ func (c *Client) send(ctx context.Context, at string, f io.ReaderAt, size int64,
 
 // patch sends all bytes from offset on. nil: the server has them, and the master is stored.
 func (c *Client) patch(ctx context.Context, at string, offset int64, f io.ReaderAt, size int64, progress func(sent, total int64)) error {
-	body := &counted{r: io.NewSectionReader(f, offset, size-offset), sent: offset, total: size, progress: progress}
+	body := &counted{r: io.NewSectionReader(f, offset, size-offset), sent: offset, total: size, progress: progress, closed: make(chan struct{})}
 	req, err := c.tusRequest(ctx, http.MethodPatch, at, body)
 	if err != nil {
 		return err
@@ -121,10 +122,11 @@ func (c *Client) patch(ctx context.Context, at string, offset int64, f io.Reader
 	req.Header.Set("Content-Type", "application/offset+octet-stream")
 	req.Header.Set("Upload-Offset", strconv.FormatInt(offset, 10))
 	resp, err := c.do(req)
-	if err != nil {
-		return err
+	if err == nil {
+		err = resp.Body.Close()
 	}
-	return resp.Body.Close()
+	<-body.closed // net/http may read on after it answered (http.RoundTripper)
+	return err
 }
 
 // offset is how many bytes the server has. If it has all, it answers when the master is stored or refused.
@@ -155,6 +157,8 @@ func (c *Client) tusRequest(ctx context.Context, method, path string, body io.Re
 
 // counted reports what is read through it.
 type counted struct {
+	once        sync.Once
+	closed      chan struct{} // when it will not be read any more
 	r           io.Reader
 	sent, total int64
 	progress    func(sent, total int64)
@@ -165,6 +169,12 @@ func (c *counted) Read(b []byte) (int, error) {
 	c.sent += int64(n)
 	c.progress(c.sent, c.total)
 	return n, err
+}
+
+// Close says that there will be no more reads.
+func (c *counted) Close() error {
+	c.once.Do(func() { close(c.closed) })
+	return nil
 }
 
 // untilDone ends a long read when ctx does.
