@@ -93,13 +93,13 @@ func TestNothingToPlay(t *testing.T) {
 // Names come from masters: nothing in them may end a quoted string or a line.
 func TestHostileNames(t *testing.T) {
 	p := small(5).Presentation(t)
-	p.Tracks[2].Name = "a\"\n#EXT-X-ENDLIST\r"
+	p.Tracks[2].Name = "a\"\n#EXT-X-ENDLIST\r\u0085\xff"
 	p.Tracks[2].Language = "x\"y"
 	b, err := hls.Multivariant(p)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(string(b), `NAME="a#EXT-X-ENDLIST",LANGUAGE="xy"`) {
+	if !strings.Contains(string(b), "NAME=\"a#EXT-X-ENDLIST\ufffd\",LANGUAGE=\"xy\"") {
 		t.Errorf("Multivariant wrote\n%s", b)
 	}
 }

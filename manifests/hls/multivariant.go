@@ -147,10 +147,10 @@ func unique(taken map[string]bool, t manifests.Track) string {
 	return name
 }
 
-// quotable drops what a quoted-string may not hold (RFC 8216bis section 4.2).
+// quotable drops what a quoted-string and a playlist may not hold (RFC 8216bis sections 4.1 and 4.2).
 func quotable(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r == '"' || r < ' ' || r == 0x7f {
+		if r == '"' || r < ' ' || r >= 0x7f && r <= 0x9f {
 			return -1
 		}
 		return r
