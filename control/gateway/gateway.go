@@ -24,7 +24,7 @@ import (
 // Bounds of a connection. Uploads and event streams move their own deadlines on as they go.
 const (
 	headerTimeout  = 10 * time.Second
-	readTimeout    = 60 * time.Second // of a request with its body, also one that is refused unread
+	readTimeout    = 40 * time.Second // of a request with its body, also one that is refused unread; leaves time to say so
 	writeTimeout   = 60 * time.Second
 	idleTimeout    = 2 * time.Minute
 	maxHeaderBytes = 32 << 10

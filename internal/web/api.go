@@ -18,6 +18,7 @@ import (
 const (
 	MaxBodyBytes   = 64 << 10         // of a JSON body
 	HandlerTimeout = 30 * time.Second // of a handler, streams after it excepted
+	bodyTimeout    = 40 * time.Second // of the body; longer, because net/http ends the handler's context with it
 )
 
 // API is a set of operations and raw routes on one mux. Every error it answers is problem+json, the router's too.
@@ -54,7 +55,7 @@ func (a *API) OpenAPI() *huma.OpenAPI { return a.huma.OpenAPI() }
 // Handle adds an operation. f's errors become problems by their kind; f has HandlerTimeout.
 func Handle[I, O any](a *API, op huma.Operation, f func(context.Context, *I) (*O, error)) {
 	op.MaxBodyBytes = MaxBodyBytes
-	op.BodyReadTimeout = 2 * HandlerTimeout // past it net/http ends the handler's context, too
+	op.BodyReadTimeout = bodyTimeout
 	a.problems(&op)
 	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*O, error) {
 		ctx, cancel := context.WithTimeout(ctx, HandlerTimeout)
