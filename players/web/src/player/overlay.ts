@@ -81,7 +81,7 @@ export class Overlay {
   toggleHelp(open: boolean = this.help.hidden === true): void {
     if (open === !this.help.hidden) return;
     const root = this.help.getRootNode();
-    if (open && root instanceof ShadowRoot) this.before = root.activeElement;
+    if (open && root instanceof ShadowRoot) this.before = root.activeElement ?? root.host;
     this.help.hidden = !open;
     this.covered(open);
     if (open) this.help.querySelector("button")?.focus();
