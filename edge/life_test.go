@@ -125,6 +125,26 @@ func TestDeletionIsSeenWithinTwoSeconds(t *testing.T) {
 	}
 }
 
+// The log must not grow with the number of assets asked for while the store is away.
+func TestFailedReadsAreToldOnceASecond(t *testing.T) {
+	s := start(t, 1000)
+	s.store.set(func(string, io.ReadCloser) (io.ReadCloser, error) { return nil, weir.Errorf(weir.Unavailable, "away") })
+	lines := func(want int) {
+		t.Helper()
+		for rev := range 5 {
+			if a := s.do("GET", fmt.Sprintf("/t/%s/%s/%d/clear/poster.jpg", s.ticket, assetID, rev+1)); a.status != 503 {
+				t.Errorf("GET while the store is away = %d %s", a.status, a.body)
+			}
+		}
+		if n := strings.Count(s.log.String(), "read of a revision failed"); n != want {
+			t.Errorf("%d lines about failed reads, want %d", n, want)
+		}
+	}
+	lines(1)
+	s.advance(time.Second)
+	lines(2)
+}
+
 func TestUnknownAssetsAreRemembered(t *testing.T) {
 	s := start(t, 1000)
 	for range 10 {

@@ -43,6 +43,7 @@ type shelf struct {
 	read  func(ctx context.Context, key revisionKey, old *revision) (*revision, error)
 	limit int64
 	log   *slog.Logger
+	warn  limiter // of lines about failed reads: all revisions fail when the store is away
 
 	ctx   context.Context // of every read
 	reads sync.WaitGroup
@@ -227,7 +228,9 @@ func (s *shelf) reread(old *state, key revisionKey, now func() time.Time) *state
 		next.revision, next.good, next.err = nil, next.tried, weir.Errorf(weir.NotFound, "there is no such revision of this asset")
 	default:
 		next.err = weir.Errorf(weir.Unavailable, "the index of this revision cannot be read right now")
-		s.log.Warn("read of a revision failed", "organisation", key.organisation, "asset", key.asset, "revision", key.revision, "error", err)
+		if s.warn.due(next.tried) {
+			s.log.Warn("read of a revision failed", "organisation", key.organisation, "asset", key.asset, "revision", key.revision, "error", err)
+		}
 	}
 	return next
 }
