@@ -131,6 +131,9 @@ func TestHeadRefusals(t *testing.T) {
 	f("no duration", func(h *weir.Head) { h.Duration = weir.Rational{} })
 	f("an unknown state", func(h *weir.Head) { h.State = "odd" })
 	f("no timescale", func(h *weir.Head) { h.Tracks[0].Timescale = 0 })
+	f("an endless target duration", func(h *weir.Head) { h.TargetDuration = 1 << 40 })
+	f("a first segment past 32 bits", func(h *weir.Head) { h.FirstSegment = 1 << 33 })
+	f("a poster outside of its keys", func(h *weir.Head) { h.Poster = &weir.Still{Key: "../x", Length: 1} })
 	f("a bad rendition", func(h *weir.Head) { h.Tracks[0].Rendition = "../x" })
 }
 

@@ -139,6 +139,8 @@ const (
 	maxPages        = 20000
 	maxPageSegments = 4096
 	maxSegments     = 1 << 20
+	maxPeriods      = 4096
+	maxTarget       = 3600 // seconds
 )
 
 // EncodeHead is h in its stored form.
@@ -165,8 +167,11 @@ func (h Head) check() error {
 		return Errorf(Internal, "head names no valid revision")
 	case h.State != Growing && h.State != Complete && h.State != Deleted:
 		return Errorf(Internal, "head state %q is unknown", h.State)
-	case h.Segments < 0 || h.Segments > maxSegments || h.FirstSegment < 0 || h.FirstSegment > 1<<40 || len(h.Tracks) > maxTracks:
+	case h.Segments < 0 || h.Segments > maxSegments || h.FirstSegment < 0 || h.FirstSegment > 1<<31 || len(h.Tracks) > maxTracks ||
+		len(h.Periods) > maxPeriods || h.TargetDuration > maxTarget:
 		return Errorf(Internal, "head is out of bounds")
+	case h.Poster != nil && !ValidKey(h.Poster.Key):
+		return Errorf(Internal, "head has a poster without an object")
 	case h.State != Deleted && (h.TargetDuration < 1 || !h.Duration.Known()):
 		return Errorf(Internal, "head has no duration")
 	}

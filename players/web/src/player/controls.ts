@@ -68,7 +68,7 @@ export class Controls {
     const end = this.playback.end();
     const whole = Math.max(end, state.growing ? length : 0);
     this.seekBar.render({ position: video.currentTime, end, length: whole, buffered: ranges(video.buffered) });
-    setText(this.time, `${clock(video.currentTime)} / ${clock(whole || length)}`);
+    setText(this.time, `${clock(video.currentTime)} / ${clock(Math.round(whole || length))}`);
     this.growing.hidden = !state.growing;
 
     const ended = state.phase === "ended";
