@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"sort"
+	"strings"
 	"sync"
 	"time"
 
@@ -79,8 +80,28 @@ func adminHandler(metrics prometheus.Gatherer, ready *readiness, token string, l
 		}
 		answer(w, status, problems)
 	})
-	mux.Handle("/", bearer(token, inner, log))
+	guarded := bearer(token, inner, log)
+	if token == "" {
+		guarded = loopbackHost(inner, log)
+	}
+	mux.Handle("/", guarded)
 	return mux
+}
+
+// loopbackHost refuses requests whose Host is a name: without a token, a page whose name was rebound to this machine could
+// otherwise read metrics and profiles.
+func loopbackHost(next http.Handler, log *slog.Logger) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host, _, err := net.SplitHostPort(r.Host)
+		if err != nil {
+			host = r.Host
+		}
+		if ip := net.ParseIP(strings.Trim(host, "[]")); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+			web.WriteError(w, r, log, weir.Errorf(weir.Forbidden, "Ask for this at localhost or 127.0.0.1, not at %q.", host))
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // answer writes a probe's result; a client that is gone is not our trouble.
@@ -92,9 +113,6 @@ func answer(w http.ResponseWriter, status int, problems []string) {
 
 // bearer lets requests through that bring token.
 func bearer(token string, next http.Handler, log *slog.Logger) http.Handler {
-	if token == "" {
-		return next
-	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if subtle.ConstantTimeCompare([]byte(r.Header.Get("Authorization")), []byte("Bearer "+token)) != 1 {
 			web.WriteError(w, r, log, weir.Errorf(weir.Unauthenticated, "The admin token is needed here."))

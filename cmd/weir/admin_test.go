@@ -47,6 +47,7 @@ func TestAdminHandler(t *testing.T) {
 	f := func(h http.Handler, method, path, authorization string, status int, body string) {
 		t.Helper()
 		req := httptest.NewRequest(method, path, nil)
+		req.Host = "127.0.0.1:8082"
 		if authorization != "" {
 			req.Header.Set("Authorization", authorization)
 		}
@@ -80,6 +81,20 @@ func TestAdminHandler(t *testing.T) {
 }
 
 // The token is asked for only where other machines can reach the listener.
+// Without a token only addresses of this machine are answered to, so that no rebound name reads what is inside.
+func TestAdminHost(t *testing.T) {
+	h := adminHandler(prometheus.NewRegistry(), &readiness{}, "", slog.New(slog.DiscardHandler))
+	for host, want := range map[string]int{"localhost:8082": 200, "127.0.0.1": 200, "[::1]:8082": 200, "evil.example:8082": 403, "192.0.2.1": 403, "": 403} {
+		req := httptest.NewRequest("GET", "/metrics", nil)
+		req.Host = host
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, req)
+		if w.Code != want {
+			t.Errorf("GET /metrics at %q = %d, want %d", host, w.Code, want)
+		}
+	}
+}
+
 func TestAdminToken(t *testing.T) {
 	f := func(addr, want string) {
 		t.Helper()
