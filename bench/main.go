@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -32,7 +33,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	e := env{ctx: ctx, out: os.Stdout}
-	fmt.Fprintf(e.out, "# %s, %s\n\n%d cores, %s. Machines are shared and noisy: read ratios of one run.\n\nCommand: `bench", parsed.Command(),
+	fmt.Fprintf(e.out, "# %s, %s\n\n%d cores, %s. Machines are shared and noisy: read ratios of one run.\n\nCommand: `bench", strings.Fields(parsed.Command())[0],
 		time.Now().UTC().Format("2006-01-02 15:04"), runtime.NumCPU(), runtime.Version())
 	for _, a := range os.Args[1:] {
 		fmt.Fprintf(e.out, " %s", a)

@@ -87,9 +87,10 @@ func gridOf(facts probe.Facts, policy Policy) Grid {
 	return g
 }
 
-// chunksOf cuts the grid into chunks of whole segments: one, two, four, then as many as ChunkSeconds hold, so that the
-// first seconds are playable soon. A last chunk of less than a segment joins the one before it, and so does all that
-// begins after the last of the source's pictures, since there is nothing to decode there.
+// chunksOf cuts the grid into chunks of whole segments. They ramp up (one, two, four segments, then as many as ChunkSeconds
+// hold), so that the first seconds are playable soon, and down again (a quarter of what is left, at least two segments), so
+// that the last of a few encoders is not alone for long at the end. A last chunk of less than a segment joins the one
+// before it, and so does all that begins after the last of the source's pictures, since there is nothing to decode there.
 func chunksOf(g Grid, pictures int64, policy Policy) []Chunk {
 	most := max(1, policy.ChunkSeconds/policy.SegmentSeconds)
 	chunks := []Chunk{}
@@ -97,10 +98,11 @@ func chunksOf(g Grid, pictures int64, policy Policy) []Chunk {
 		if ramp > 4 {
 			ramp = most
 		}
-		n := min(ramp, most, g.Segments()-first)
+		left := g.Segments() - first
+		n := min(ramp, most, max(2, (left+3)/4), left)
 		rest := g.Frames - g.SegmentStart(first+n)
 		if rest < g.SegmentFrames || g.SegmentStart(first+n) >= pictures {
-			n = g.Segments() - first
+			n = left
 		}
 		start := g.SegmentStart(first)
 		chunks = append(chunks, Chunk{FirstFrame: start, Frames: g.SegmentStart(first+n) - start, FirstSegment: first, Segments: n})

@@ -91,11 +91,12 @@ func TestMakePlanChunks(t *testing.T) {
 	f(149, 149, transcode.Policy{}, "1")
 	f(150, 150, transcode.Policy{}, "2") // a tail shorter than a segment, though it is one
 	f(200, 200, transcode.Policy{}, "1 1")
-	f(700, 700, transcode.Policy{}, "1 2 4")
-	f(4000, 4000, transcode.Policy{}, "1 2 4 15 15 3")
-	f(2160, 2160, transcode.Policy{}, "1 2 4 15")
-	f(2160, 1500, transcode.Policy{}, "1 2 4 15")
-	f(2160, 700, transcode.Policy{}, "1 2 19") // nothing to decode at 700
+	f(700, 700, transcode.Policy{}, "1 2 2 2")
+	f(4000, 4000, transcode.Policy{}, "1 2 4 9 6 5 4 3 2 2 2")
+	f(2160, 2160, transcode.Policy{}, "1 2 4 4 3 2 2 2 2")
+	f(2160, 1500, transcode.Policy{}, "1 2 4 4 3 8") // nothing to decode at 1500
+	f(2160, 700, transcode.Policy{}, "1 2 19")
+	f(60000, 60000, transcode.Policy{}, "1 2 4"+strings.Repeat(" 15", 36)+" 14 10 8 6 4 3 2 2 2 2")
 	f(2160, 1, transcode.Policy{}, "22")
 	f(250, 250, transcode.Policy{SegmentSeconds: 1, ChunkSeconds: 2}, "1 2 2 2 2 1")
 	f(250, 250, transcode.Policy{SegmentSeconds: 4, ChunkSeconds: 1}, "1 2")
@@ -118,10 +119,10 @@ func TestMakePlanSeeks(t *testing.T) {
 			t.Errorf("%s: chunks seek to %s, want %s", demuxer, got, want)
 		}
 	}
-	f("mov", false, "start, 4080000us from 100, 12080000us from 300")
-	f("mov", true, "start, 2080000us from 50, 10080000us from 250")
-	f("mpegts", false, "start, 1000000us from 50, 9000000us from 250")
-	f("mpegts", true, "start, start, 7000000us from 200")
+	f("mov", false, "start, 4080000us from 100, 12080000us from 300, 20080000us from 500")
+	f("mov", true, "start, 2080000us from 50, 10080000us from 250, 18080000us from 450")
+	f("mpegts", false, "start, 1000000us from 50, 9000000us from 250, 17000000us from 450")
+	f("mpegts", true, "start, start, 7000000us from 200, 15000000us from 400")
 }
 
 func TestMakePlanTasks(t *testing.T) {
@@ -133,7 +134,7 @@ func TestMakePlanTasks(t *testing.T) {
 			t.Errorf("LedgerTasks() has %+v", task)
 		}
 	}
-	want := "1 still 1, 2 video 100, 3 audio 4992000, 4 video 200, 5 video 400, 6 video 1500, 7 video 400"
+	want := "1 still 1, 2 video 100, 3 audio 4992000, 4 video 200, 5 video 400, 6 video 500, 7 video 400, 8 video 300, 9 video 200, 10 video 200, 11 video 200, 12 video 100"
 	if got := strings.Join(got, ", "); got != want {
 		t.Errorf("LedgerTasks() = %s, want %s", got, want)
 	}
