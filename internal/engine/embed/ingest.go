@@ -13,7 +13,8 @@ import (
 
 // Ingest is the store of assets, in the table asset.
 type Ingest struct {
-	DB *DB // of OpenStores; the caller closes it
+	DB  *DB              // of OpenStores; the caller closes it
+	Now func() time.Time // when a collection is noted; nil is time.Now
 }
 
 var _ ingest.Store = (*Ingest)(nil)

@@ -32,8 +32,12 @@ func (s *Ingest) Deleted(ctx context.Context, before time.Time, limit int) ([]we
 
 // Collected notes the time, which takes the asset out of Deleted. Doing it again changes nothing that matters.
 func (s *Ingest) Collected(ctx context.Context, asset string) error {
+	now := time.Now
+	if s.Now != nil {
+		now = s.Now
+	}
 	return s.DB.Write(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `UPDATE asset SET collected = ? WHERE id = ? AND state = 'deleted'`, micros(time.Now()), asset)
+		_, err := tx.ExecContext(ctx, `UPDATE asset SET collected = ? WHERE id = ? AND state = 'deleted'`, micros(now()), asset)
 		if err != nil {
 			return fmt.Errorf("note collection: %w", err)
 		}

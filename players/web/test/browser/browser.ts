@@ -22,7 +22,6 @@ interface Instruments {
 }
 
 declare global {
-  // eslint-disable-next-line no-var
   var weirInstruments: Instruments;
 }
 
