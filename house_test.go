@@ -7,6 +7,7 @@ import (
 	"go/token"
 	"os"
 	"path"
+	"slices"
 	"sort"
 	"strings"
 	"testing"
@@ -115,7 +116,7 @@ func TestPackageDocs(t *testing.T) {
 		if !ok {
 			t.Errorf("%s has no package doc: say what it is, what it is not, and an invariant", dir)
 		}
-		if base := path.Base(dir); contains([]string{"util", "utils", "common", "helper", "helpers", "manager", "misc", "base"}, base) {
+		if base := path.Base(dir); slices.Contains([]string{"util", "utils", "common", "helper", "helpers", "manager", "misc", "base"}, base) {
 			t.Errorf("%s: a package has a noun's name", dir)
 		}
 	}
@@ -158,7 +159,7 @@ func undocumented(t *testing.T, s source, d *ast.GenDecl) {
 
 // obvious names implement a well-known interface, whose contract is the documentation.
 func obvious(name string) bool {
-	return contains([]string{"Error", "Unwrap", "String", "Read", "Write", "Close", "Len", "Less", "Swap", "ServeHTTP", "Unwrap",
+	return slices.Contains([]string{"Error", "Unwrap", "String", "Read", "Write", "Close", "Len", "Less", "Swap", "ServeHTTP", "Unwrap",
 		"MarshalJSON", "UnmarshalJSON", "Describe", "Collect", "AfterApply", "Run", "Help"}, name)
 }
 

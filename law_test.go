@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -111,7 +112,7 @@ func TestImportLaw(t *testing.T) {
 			if inside == "" {
 				to = "contract"
 			}
-			if to != from && !contains(allowed, to) {
+			if to != from && !slices.Contains(allowed, to) {
 				t.Errorf("%s imports %s: %s may import only %v", folder, name, from, allowed)
 			}
 		}
@@ -185,13 +186,4 @@ func TestGoFilesHaveNoMachinePaths(t *testing.T) {
 			}
 		}
 	}
-}
-
-func contains(list []string, s string) bool {
-	for _, v := range list {
-		if v == s {
-			return true
-		}
-	}
-	return false
 }

@@ -200,9 +200,18 @@ func probe(master string) (shape, error) {
 	if _, err := fmt.Sscanf(values["r_frame_rate"], "%d/%d", &s.rate.Num, &s.rate.Den); err != nil {
 		return shape{}, fmt.Errorf("read frame rate %q: %w", values["r_frame_rate"], err)
 	}
-	s.width, _ = strconv.Atoi(values["width"])
-	s.height, _ = strconv.Atoi(values["height"])
-	s.seconds, _ = strconv.ParseFloat(values["duration"], 64)
+	s.width, err = strconv.Atoi(values["width"])
+	if err != nil {
+		return shape{}, fmt.Errorf("read width: %w", err)
+	}
+	s.height, err = strconv.Atoi(values["height"])
+	if err != nil {
+		return shape{}, fmt.Errorf("read height: %w", err)
+	}
+	s.seconds, err = strconv.ParseFloat(values["duration"], 64)
+	if err != nil {
+		return shape{}, fmt.Errorf("read duration: %w", err)
+	}
 	s.audio = values["nb_streams"] != "1"
 	return s, nil
 }
