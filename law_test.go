@@ -140,7 +140,12 @@ var onlyUsers = map[string]string{
 	"github.com/danielgtaylor/huma":       "control internal/web",
 	"github.com/tus/tusd":                 "control/ingest",
 	"github.com/alecthomas/kong":          "cmd bench",
-	"os/exec":                             "transcode cmd bench",
+	"os/exec":                             "transcode cmd bench internal/engine/enginetest",
+	"github.com/aws/aws-sdk-go-v2":        "internal/engine",
+	"github.com/redis/go-redis":           "internal/engine",
+	"github.com/segmentio/kafka-go":       "internal/engine",
+	"github.com/jackc/pgx":                "internal/engine",
+	"github.com/hashicorp/consul":         "internal/engine",
 	"github.com/landlock-lsm/go-landlock": "transcode",
 }
 

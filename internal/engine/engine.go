@@ -10,7 +10,10 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/weirstream/weir"
+	"github.com/weirstream/weir/control/catalog"
+	"github.com/weirstream/weir/control/ingest"
 	"github.com/weirstream/weir/internal/engine/embed"
+	"github.com/weirstream/weir/transcode"
 )
 
 // Config says which engine each port has, as a URL; "" is the embedded one. The zero value with a Data folder is the
@@ -33,12 +36,25 @@ type Engines struct {
 	Cache    weir.Cache
 	Bus      weir.Bus
 	Registry weir.Registry
-	Ledger   *embed.Ledger
-	Ingest   *embed.Ingest
-	Catalog  *embed.Catalog
+	Ledger   Ledger
+	Ingest   Ingest
+	Catalog  catalog.Store
 
 	loops  []func(context.Context) error
 	closes []func() error // in order of opening
+}
+
+// Ledger is every side of the job ledger.
+type Ledger interface {
+	transcode.Claims
+	transcode.Jobs
+	transcode.FailedJobs
+}
+
+// Ingest is every side of the store of assets.
+type Ingest interface {
+	ingest.Store
+	transcode.DeletedAssets
 }
 
 // Open opens the data folder and every engine. Invalid: a URL names no engine there is. Conflict: another process has the
@@ -85,10 +101,11 @@ func (e *Engines) openStores(ctx context.Context, c Config) (*embed.DB, error) {
 			return nil, err
 		}
 		e.closes = append(e.closes, db.Close)
-		e.Ledger = &embed.Ledger{DB: db, At: c.At}
-		if err := e.Ledger.Void(ctx); err != nil { // the folder is this process's alone, so nobody holds a lease
+		ledger := &embed.Ledger{DB: db, At: c.At}
+		if err := ledger.Void(ctx); err != nil { // the folder is this process's alone, so nobody holds a lease
 			return nil, err
 		}
+		e.Ledger = ledger
 		e.Ingest = &embed.Ingest{DB: db}
 		e.Catalog = &embed.Catalog{DB: db}
 		return db, nil
