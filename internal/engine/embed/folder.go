@@ -2,6 +2,7 @@ package embed
 
 import (
 	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -18,12 +19,14 @@ const (
 	lockFile    = "lock"     // flock-ed while the folder is open; says by whom
 	formatFile  = "format"   // the format's version, in decimal
 	rootKeyFile = "root.key" // 32 random bytes
+	nameFile    = "name"     // Folder.Name
 )
 
 // Folder is a data folder: a directory that one process at a time owns, with a format and a root key.
 type Folder struct {
 	Dir     string   // absolute
 	RootKey [32]byte // wraps every secret at rest; made on the first start, and lost with the folder
+	Name    string   // tells data folders apart, wherever they are moved: 16 hex digits
 
 	root *os.Root
 	lock *os.File
@@ -36,6 +39,7 @@ type step = func(*os.Root) error
 // stores are not part of it: they have migrations of their own.
 var formatSteps = []step{
 	makeRootKey, // 1
+	makeName,    // 2
 }
 
 // OpenFolder creates the folder (mode 0700) if need be, locks it and brings it to the format of this program. It is a
@@ -79,6 +83,13 @@ func (f *Folder) prepare(steps []step) (err error) {
 			f.Path(rootKeyFile)), err)
 	}
 	copy(f.RootKey[:], key)
+	name, err := f.root.ReadFile(nameFile)
+	if f.Name = strings.TrimSpace(string(name)); err == nil && !weir.ValidID(f.Name) {
+		err = weir.Errorf(weir.Conflict, "%s does not hold a name", f.Path(nameFile))
+	}
+	if err != nil {
+		return fmt.Errorf("read the data folder's name: %w", err)
+	}
 	return nil
 }
 
@@ -142,6 +153,16 @@ func makeRootKey(root *os.Root) error {
 	key := make([]byte, 32)
 	_, _ = rand.Read(key) // crypto/rand.Read never fails
 	return replaceFile(root, rootKeyFile, key)
+}
+
+// makeName keeps a name that is there, as makeRootKey does.
+func makeName(root *os.Root) error {
+	if _, err := root.Stat(nameFile); err == nil {
+		return nil
+	}
+	name := make([]byte, 8)
+	_, _ = rand.Read(name) // never fails
+	return replaceFile(root, nameFile, []byte(hex.EncodeToString(name)+"\n"))
 }
 
 // replaceFile puts a small file in place, whole and durably.
