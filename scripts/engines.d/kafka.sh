@@ -50,14 +50,7 @@ engine_start() {
 }
 
 # answers PORT: the broker answers an ApiVersions request (18) with our correlation id, 7.
-answers() {
-  local answer
-  answer=$(
-    exec 3<>"/dev/tcp/127.0.0.1/$1"
-    printf '\0\0\0\x0a\0\x12\0\0\0\0\0\x07\xff\xff' >&3
-    timeout 3 head -c 8 <&3 | od -An -tx1 | tr -d ' \n'
-  ) && [ "${answer:8}" = 00000007 ]
-}
+answers() { [[ $(ask_port "$1" '\0\0\0\x0a\0\x12\0\0\0\0\0\x07\xff\xff' 8) == ????????00000007 ]]; }
 
 engine_ready() {
   local p

@@ -294,6 +294,21 @@ port() {
   ) 8>"$DATA/ports.lock"
 }
 
+# ask_port PORT REQUEST N sends bytes (printf's escapes) and prints the first N of the answer in hex.
+ask_port() {
+  (
+    exec 3<>"/dev/tcp/127.0.0.1/$1"
+    printf "$2" >&3
+    timeout 3 head -c "$3" <&3 | od -An -tx1 | tr -d ' \n'
+  )
+}
+
+# mongo_pings PORT: a server of MongoDB's protocol answers an OP_MSG {ping: 1, $db: "admin"}, our request 7.
+mongo_pings() {
+  local message='\x33\0\0\0\x07\0\0\0\0\0\0\0\xdd\x07\0\0\0\0\0\0\0\x1e\0\0\0\x10ping\0\x01\0\0\0\x02$db\0\x06\0\0\0admin\0\0'
+  [[ $(ask_port "$1" "$message" 12) == ????????????????07000000 ]]
+}
+
 # part_port N prints the port that part N answers at.
 part_port() { if [ ${#PARTS[@]} -eq 1 ]; then port; else port "$1"; fi; }
 
@@ -392,6 +407,18 @@ maven_jars() {
   } >"$dir/pom.xml"
   (cd "$dir" && JAVA_HOME=$(java_home) mvn -B -ntp -q dependency:copy-dependencies "-DoutputDirectory=$dir/lib")
 }
+
+# java_main NAME JARS SOURCE... DIR compiles classes into DIR/NAME.jar.
+java_main() {
+  local name=$1 jars=$2 dir=${*: -1}
+  mkdir "$dir/classes"
+  "$(java_home)/bin/javac" --release 17 -nowarn -proc:none -cp "$jars" -d "$dir/classes" "${@:3:$#-3}"
+  "$(java_home)/bin/jar" --create --file "$dir/$name.jar" -C "$dir/classes" .
+  rm -r "$dir/classes"
+}
+
+# digest FILES prints a short name of what is in them: what is built from our own files is cached by it.
+digest() { cat "$@" | sha256sum | head -c 12; }
 
 # debian COMMAND PACKAGE installs a package when the command is missing, without its system service.
 debian() {
