@@ -10,9 +10,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
-
 	"github.com/weirstream/weir"
 )
 
@@ -82,23 +79,23 @@ type reader struct {
 
 // open asks for what is left, of the object with that ETag unless it is "".
 func (r *reader) open(etag string) (info weir.ObjectInfo, err error) {
-	in := &s3.GetObjectInput{Bucket: &r.blobs.place.bucket, Key: r.blobs.name(r.key), IfMatch: quoted(etag)}
+	span := ""
 	switch {
 	case r.end < math.MaxInt64:
-		in.Range = aws.String(fmt.Sprintf("bytes=%d-%d", r.off, r.end-1))
+		span = fmt.Sprintf("bytes=%d-%d", r.off, r.end-1)
 	case r.off > 0:
-		in.Range = aws.String(fmt.Sprintf("bytes=%d-", r.off))
+		span = fmt.Sprintf("bytes=%d-", r.off)
 	}
 	for i := range attempts {
 		if err := pause(r.ctx, i); err != nil {
 			return info, err
 		}
 		attempt, w := watched(r.ctx, r.blobs.place.stall)
-		out, getErr := r.blobs.client.GetObject(attempt, in)
+		answer, getErr := r.blobs.fetch.get(attempt, r.blobs.place.prefix+r.key, span, etag)
 		if getErr == nil {
 			w.rest()
-			r.body, r.watch = out.Body, w
-			if info, err = r.found(out); err != nil {
+			r.body, r.watch = answer.Body, w
+			if info, err = r.found(answer); err != nil {
 				r.drop()
 			}
 			return info, err
@@ -113,20 +110,20 @@ func (r *reader) open(etag string) (info weir.ObjectInfo, err error) {
 }
 
 // found describes the object behind an answer that has the bytes asked for.
-func (r *reader) found(out *s3.GetObjectOutput) (weir.ObjectInfo, error) {
-	info := weir.ObjectInfo{Key: r.key, Size: aws.ToInt64(out.ContentLength), ETag: unquoted(out.ETag), Modified: aws.ToTime(out.LastModified)}
-	switch {
-	case out.ContentRange != nil:
-		first, total, ok := contentRange(*out.ContentRange)
+func (r *reader) found(answer *http.Response) (weir.ObjectInfo, error) {
+	info := weir.ObjectInfo{Key: r.key, Size: answer.ContentLength, ETag: strings.Trim(answer.Header.Get("ETag"), `"`)}
+	info.Modified, _ = http.ParseTime(answer.Header.Get("Last-Modified"))
+	if span := answer.Header.Get("Content-Range"); span != "" {
+		first, total, ok := contentRange(span)
 		if !ok || first != r.off {
-			return info, fmt.Errorf("the object store answers %q when asked from byte %d on", *out.ContentRange, r.off)
+			return info, fmt.Errorf("the object store answers %q when asked from byte %d on", span, r.off)
 		}
 		info.Size = total
-	case r.off > 0:
+	} else if r.off > 0 {
 		return info, errors.New("the object store ignores ranges")
 	}
-	if info.ETag == "" {
-		return info, errors.New("the object store gives no ETag")
+	if info.Size < 0 || info.ETag == "" {
+		return info, errors.New("the object store gives no length or no ETag")
 	}
 	return info, nil
 }

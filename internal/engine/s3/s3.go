@@ -28,6 +28,7 @@ type Blobs struct {
 
 	place     place
 	client    *s3.Client
+	fetch     *fetcher
 	transport *http.Transport
 	log       *slog.Logger
 }
@@ -89,11 +90,13 @@ func (b *Blobs) connect(ctx context.Context) error {
 		return weir.Errorf(weir.Invalid, "bucket %q has no region: give region=... in the URL or AWS_REGION", b.place.bucket)
 	}
 	b.transport = transport(c.HTTPClient)
-	c.HTTPClient = &http.Client{Transport: b.transport, CheckRedirect: func(*http.Request, []*http.Request) error {
+	client := &http.Client{Transport: b.transport, CheckRedirect: func(*http.Request, []*http.Request) error {
 		return http.ErrUseLastResponse // a signature holds for one host
 	}}
+	c.HTTPClient = client
 	b.client = s3.NewFromConfig(c, b.options)
-	return nil
+	b.fetch, err = b.fetcher(ctx, c, client)
+	return err
 }
 
 // options leave attempts, their time and checksums to this package.
@@ -118,7 +121,7 @@ func transport(from aws.HTTPClient) *http.Transport {
 	t.TLSHandshakeTimeout = 5 * time.Second
 	t.MaxIdleConns, t.MaxIdleConnsPerHost = 256, 256
 	t.IdleConnTimeout = 30 * time.Second
-	t.ReadBufferSize, t.WriteBufferSize = 64<<10, 64<<10
+	t.ReadBufferSize, t.WriteBufferSize = 16<<10, 32<<10
 	t.DisableCompression = true
 	t.ForceAttemptHTTP2 = false // one connection for all readers is slower, and its reset breaks them all
 	return t
