@@ -50,7 +50,7 @@ func (b *Bus) Publish(ctx context.Context, messages ...weir.Message) error {
 }
 
 func (b *Bus) check(m weir.Message) error {
-	if !validName(m.Topic) || len(b.c.prefix)+len(m.Topic) > maxName {
+	if !validName(m.Topic) {
 		return weir.Errorf(weir.Invalid, "%q is not a topic's name", m.Topic)
 	}
 	if len(m.Key) > maxKeyBytes || len(m.Value) > weir.MaxMessageBytes {

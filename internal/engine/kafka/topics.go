@@ -14,7 +14,8 @@ import (
 )
 
 const (
-	maxName     = 249 // bytes of a topic's name
+	maxName     = 100 // bytes of a topic's or group's name
+	maxPrefix   = 40  // bytes: with it, two names and .retry.0 these are the 249 that Kafka allows
 	retryStages = 2   // retry topics with a delay
 	day         = 24 * time.Hour
 )
@@ -61,13 +62,13 @@ func (n names) consumed() []string { return append([]string{n.topic}, n.retry[:]
 
 // namesOf are a group's. A group's name has no dot, so that no two have the same.
 func (b *Bus) namesOf(topic, group string) (names, error) {
+	if !validName(topic) || !validName(group) || strings.Contains(group, ".") {
+		return names{}, weir.Errorf(weir.Invalid, "%q and %q are not names of a topic and a group", topic, group)
+	}
 	base := b.c.prefix + topic + "." + group
 	n := names{topic: b.c.prefix + topic, group: base, dead: base + ".dead", redrive: base + ".redrive"}
 	for i := range n.retry {
 		n.retry[i] = base + ".retry." + strconv.Itoa(i)
-	}
-	if !validName(topic) || !validName(group) || strings.Contains(group, ".") || len(n.retry[0]) > maxName {
-		return names{}, weir.Errorf(weir.Invalid, "%q and %q are not names of a topic and a group", topic, group)
 	}
 	return n, nil
 }

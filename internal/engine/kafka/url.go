@@ -84,7 +84,7 @@ func (c *config) parameters(query string) (mechanism string, err error) {
 		switch name {
 		case "prefix":
 			c.prefix = v
-			ok = ok && (v == "" || validName(v) && len(v) <= 100)
+			ok = ok && (v == "" || validName(v) && len(v) <= maxPrefix)
 		case "partitions":
 			c.partitions, err = strconv.Atoi(v)
 			ok = ok && err == nil && c.partitions >= 1 && c.partitions <= mostPartitions
@@ -104,7 +104,7 @@ func (c *config) parameters(query string) (mechanism string, err error) {
 				"%q is no parameter of a kafka: URL; possible: prefix, partitions, replication, tls, sasl", name)
 		}
 		if !ok {
-			return "", weir.Errorf(weir.Invalid, "%s=%s in the kafka: URL is not possible: prefix is a name, partitions 1 to %d, "+
+			return "", weir.Errorf(weir.Invalid, "%s=%s in the kafka: URL is not possible: prefix is a short name, partitions 1 to %d, "+
 				"replication 1 to 9, tls true or false, sasl plain or scram-sha-512, each once", name, v, mostPartitions)
 		}
 	}
@@ -135,7 +135,7 @@ func credentials(user, mechanism string) (sasl.Mechanism, error) {
 	return m, nil
 }
 
-// validName is what Kafka allows of topics and groups.
+// validName is what Kafka allows of topics and groups, short enough to be part of other names.
 func validName(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; (c|0x20 < 'a' || c|0x20 > 'z') && (c < '0' || c > '9') && c != '.' && c != '_' && c != '-' {
