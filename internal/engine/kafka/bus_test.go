@@ -44,3 +44,7 @@ func TestBusConformance(t *testing.T) {
 		}
 	})
 }
+
+func TestBusScan(t *testing.T) {
+	enginetest.BusScan(t, open(t, url(t, "")))
+}

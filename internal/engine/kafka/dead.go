@@ -93,15 +93,21 @@ func (b *Bus) dead(ctx context.Context, n names, topic string, limit int) ([]Dea
 	}
 	var out []DeadLetter
 	for p := range count {
-		err := b.scan(ctx, place{n.dead, p}, from[p], func(r record) bool {
-			if len(out) < limit {
-				l := letterOf(topic, r, p)
-				out = append(out, DeadLetter{l.message, l.attempts, l.first, r.time, r.header(headerError), place{n.dead, p}, r.offset, r.headers})
-			}
+		all, err := b.span(ctx, place{n.dead, p})
+		if err != nil {
+			return nil, err
+		}
+		all.from = max(all.from, from[p])
+		err = b.scan(ctx, all, func(r record) bool {
+			l := letterOf(topic, r, p)
+			out = append(out, DeadLetter{l.message, l.attempts, l.first, r.time, r.header(headerError), all.place, r.offset, r.headers})
 			return len(out) < limit
 		})
 		if err != nil {
 			return nil, err
+		}
+		if len(out) == limit {
+			break
 		}
 	}
 	return out, nil

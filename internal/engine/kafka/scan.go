@@ -26,10 +26,18 @@ func (b *Bus) Scan(ctx context.Context, topic string, f func(weir.Message) error
 	if err != nil {
 		return fmt.Errorf("scan topic %s: %w", topic, err)
 	}
-	for p := range count {
+	var parts []span
+	for p := range count { // all of them now, so that the ends are of one moment
+		s, err := b.span(ctx, place{name, p})
+		if err != nil {
+			return fmt.Errorf("scan topic %s: %w", topic, err)
+		}
+		parts = append(parts, s)
+	}
+	for _, s := range parts {
 		var failed error
-		err := b.scan(ctx, place{name, p}, 0, func(r record) bool {
-			failed = f(letterOf(topic, r, p).message)
+		err := b.scan(ctx, s, func(r record) bool {
+			failed = f(letterOf(topic, r, s.partition).message)
 			return failed == nil
 		})
 		if failed != nil {
@@ -40,6 +48,22 @@ func (b *Bus) Scan(ctx context.Context, topic string, f func(weir.Message) error
 		}
 	}
 	return nil
+}
+
+// span is a stretch of a partition, up to before end.
+type span struct {
+	place
+	from, end int64
+}
+
+// span is all of a partition as it stands.
+func (b *Bus) span(ctx context.Context, p place) (span, error) {
+	s := span{place: p}
+	err := b.patiently(ctx, func(ctx context.Context) (err error) {
+		s.from, s.end, err = b.bounds(ctx, p)
+		return err
+	})
+	return s, kinded(err)
 }
 
 // partitions is how many a topic has, and 0 if it is not there.
@@ -55,35 +79,37 @@ func (b *Bus) partitions(ctx context.Context, name string) (int, error) {
 	return n, kinded(err)
 }
 
-// scan calls f for the records of a partition from an offset to its end as it stands now, while f returns true. Each
-// answer of the brokers is waited for up to publishWithin.
-func (b *Bus) scan(ctx context.Context, p place, from int64, f func(record) bool) error {
-	var first, end int64
-	err := b.patiently(ctx, func(ctx context.Context) (err error) {
-		first, end, err = b.bounds(ctx, p)
-		return err
-	})
-	for next := max(from, first); err == nil && next < end; {
+// scan calls f for the records of a span while f returns true. Each answer of the brokers is waited for up to
+// publishWithin.
+func (b *Bus) scan(ctx context.Context, s span, f func(record) bool) error {
+	for next := s.from; next < s.end; {
 		var records []record
-		err = b.patiently(ctx, func(ctx context.Context) (err error) {
-			records, err = b.fetch(ctx, p, next)
+		err := b.patiently(ctx, func(ctx context.Context) (err error) {
+			records, err = b.fetch(ctx, s.place, next)
 			return err
 		})
 		if errors.Is(err, kafkago.OffsetOutOfRange) { // dropped for age meanwhile
-			next, _, err = b.bounds(ctx, p)
+			rest, err := b.span(ctx, s.place)
+			if err != nil {
+				return err
+			}
+			next = max(next+1, rest.from)
 			continue
 		}
+		if err != nil {
+			return kinded(err)
+		}
 		if len(records) == 0 {
-			return err // what is left has no records
+			return nil // what is left has no records
 		}
 		for _, r := range records {
-			if r.offset >= end || !f(r) {
+			if r.offset >= s.end || !f(r) {
 				return nil
 			}
 			next = r.offset + 1
 		}
 	}
-	return kinded(err)
+	return nil
 }
 
 // patiently calls f again until it succeeds, for up to publishWithin.
