@@ -121,16 +121,20 @@ type KVPair struct {
 
 // Registry is who is there, and small shared configuration.
 type Registry interface {
-	// Register announces the instance with a positive time-to-live (Invalid) and keeps it alive until ctx ends, then
-	// withdraws it and returns nil.
+	// Register announces the instance (see Instance.Check) with a positive time-to-live (Invalid) and keeps it alive until
+	// ctx ends, then withdraws it and returns nil. It replaces an earlier instance of the same service and id, whose end then
+	// takes nothing away. A registry that is away is no error: the instance is there as soon as the registry is.
 	Register(ctx context.Context, instance Instance, ttl time.Duration) error
 	// Watch calls f with the healthy instances of service, sorted by ID, now and after every change, until ctx ends; then
-	// it returns nil. Of changes that follow each other closely f may see the result only.
+	// it returns nil. Of changes that follow each other closely f may see the result only. A registry that is away is no
+	// change: the last set stands until the registry knows better.
 	Watch(ctx context.Context, service string, f func([]Instance)) error
+	// KV is the pair now; a registry that is away is Unavailable.
 	KV(ctx context.Context, key string) (KVPair, error)
 	// PutKV writes value, at most 512 KiB (TooLarge), if the key is still at version (Conflict otherwise) and returns the
 	// new version.
 	PutKV(ctx context.Context, key string, value []byte, version uint64) (uint64, error)
-	// WatchKV calls f with the pair now and after every change, as Watch does, and returns nil once ctx has ended.
+	// WatchKV calls f with the pair now and after every change, as Watch does, and returns nil once ctx has ended. A registry
+	// that lost its values may start again from lower versions.
 	WatchKV(ctx context.Context, key string, f func(KVPair)) error
 }
