@@ -44,9 +44,6 @@ func (m *Migration) Run(ctx context.Context) (Result, error) {
 	if err != nil {
 		return result, err
 	}
-	if err := checkRootKey(ctx, r); err != nil {
-		return result, err
-	}
 	if err := r.begin(ctx, parts); err != nil {
 		return result, err
 	}
@@ -119,12 +116,12 @@ func (r *run) begin(ctx context.Context, parts []part) (err error) {
 	if r.state, err = readState(r.to.Dir); err != nil {
 		return err
 	}
-	if s := r.state; s != nil {
-		if s.From != r.from.Name || s.To != r.to.Name {
-			return weir.Errorf(weir.Conflict, "%s tells of another migration, from %s to %s: finish that, or remove the file if it is of no use",
-				filepath.Join(r.to.Dir, stateFile), s.From, s.To)
-		}
-		return nil
+	if s := r.state; s != nil && (s.From != r.from.Name || s.To != r.to.Name) {
+		return weir.Errorf(weir.Conflict, "%s tells of another migration, from %s to %s: finish that, or remove the file if it is of no use",
+			filepath.Join(r.to.Dir, stateFile), s.From, s.To)
+	}
+	if err := checkRootKey(ctx, r); err != nil || r.state != nil {
+		return err
 	}
 	for _, p := range parts {
 		r.tell(Step{Part: p.name(), Act: "check"})
