@@ -16,13 +16,15 @@ import (
 type cli struct {
 	Config kong.ConfigFlag `help:"Read flags of all commands from this JSON file: {\"data\": \"/srv/weir\", \"max-height\": 720}. Unknown keys are errors." placeholder:"FILE" env:"WEIR_CONFIG"`
 
-	Serve        serveCmd   `cmd:"" help:"Run the platform: every role in one process, or the ones named."`
-	Ingest       ingestCmd  `cmd:"" help:"Upload a master, watch it become playable, print where it plays."`
-	Ticket       ticketCmd  `cmd:"" help:"Print a fresh ticket for an asset and the URLs it opens."`
-	Delete       deleteCmd  `cmd:"" help:"Delete an asset: 410 at the edge, its job cancelled, its objects collected later."`
-	Check        checkCmd   `cmd:"" help:"Say what this machine lacks, in words."`
+	Serve   serveCmd   `cmd:"" help:"Run the platform: every role in one process, or the ones named."`
+	Ingest  ingestCmd  `cmd:"" help:"Upload a master, watch it become playable, print where it plays."`
+	Ticket  ticketCmd  `cmd:"" help:"Print a fresh ticket for an asset and the URLs it opens."`
+	Delete  deleteCmd  `cmd:"" help:"Delete an asset: 410 at the edge, its job cancelled, its objects collected later."`
+	Check   checkCmd   `cmd:"" help:"Say what this machine lacks, in words."`
+	Bus     busCmd     `cmd:"" help:"Look at messages that could not be handled, and bring them back."`
+	Version versionCmd `cmd:"" help:"Print the version of weir and of the tools it uses."`
+
 	MigrateStore migrateCmd `cmd:"" help:"Copy everything from one set of engines to another, and verify it."`
-	Version      versionCmd `cmd:"" help:"Print the version of weir and of the tools it uses."`
 }
 
 const description = `Weir is a self-hosted streaming platform: masters go in, HLS and DASH play.

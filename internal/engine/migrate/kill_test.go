@@ -127,7 +127,7 @@ func TestResumeDoesNotRepeat(t *testing.T) {
 	stop("migrate.put-objects") // the first of two batches
 	stop("migrate.put-record")
 	stop("migrate.published") // likewise
-	var mu sync.Mutex // guards again
+	var mu sync.Mutex         // guards again
 	result := run(t, engine.Migration{From: from, To: to, At: func(point string) {
 		mu.Lock()
 		defer mu.Unlock()
