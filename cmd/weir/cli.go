@@ -23,6 +23,8 @@ type cli struct {
 	Check   checkCmd   `cmd:"" help:"Say what this machine lacks, in words."`
 	Bus     busCmd     `cmd:"" help:"Look at messages that could not be handled, and bring them back."`
 	Version versionCmd `cmd:"" help:"Print the version of weir and of the tools it uses."`
+
+	MigrateStore migrateCmd `cmd:"" help:"Copy everything from one set of engines to another, and verify it."`
 }
 
 const description = `Weir is a self-hosted streaming platform: masters go in, HLS and DASH play.

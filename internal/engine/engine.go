@@ -14,6 +14,7 @@ import (
 	"github.com/weirstream/weir/control/catalog"
 	"github.com/weirstream/weir/control/ingest"
 	"github.com/weirstream/weir/internal/engine/embed"
+	"github.com/weirstream/weir/internal/engine/migrate"
 	"github.com/weirstream/weir/transcode"
 )
 
@@ -36,6 +37,8 @@ type Config struct {
 	Cache    string             // "mem:" is in process; "redis://host:port", "redis-cluster://host:port,..."
 	Registry string             // "sqlite:" is in process, its values in the stores' file; "consul://host:port"
 	Uses     []string           // names of the ports to open, the others stay nil; nil is all
+	Quiet    bool               // opening changes no row: for who only copies. Without it, leases of an earlier process end
+	RootKey  [32]byte           // what a data folder that has no root key yet gets; zero is a random one
 	Log      *slog.Logger       // what goes wrong in background loops; nil is nowhere
 	At       func(point string) // named kill points of the engines; nil does nothing
 }
@@ -56,6 +59,7 @@ type Engines struct {
 	Ledger   Ledger
 	Ingest   Ingest
 	Catalog  catalog.Store
+	Tables   migrate.Stores // the stores' rows, for a migration
 
 	db     *embed.DB // the stores' file, once it is needed
 	relay  func(bus weir.Bus) func(context.Context) error
@@ -90,12 +94,17 @@ func Open(ctx context.Context, c Config) (*Engines, error) {
 }
 
 func (e *Engines) open(ctx context.Context, c Config) error {
-	folder, err := embed.OpenFolder(c.Data)
+	folder, err := embed.OpenFolderWith(c.Data, c.RootKey)
 	if err != nil {
 		return err
 	}
 	e.Folder = folder
 	e.closes = append(e.closes, folder.Close)
+	if !c.Quiet {
+		if err := migrate.Unfinished(folder.Dir); err != nil {
+			return err
+		}
+	}
 	for _, port := range []struct {
 		name string
 		open func(context.Context, Config) error

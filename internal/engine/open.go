@@ -35,9 +35,12 @@ func (e *Engines) openStores(ctx context.Context, c Config) error {
 			return err
 		}
 		ledger := &embed.Ledger{DB: e.db, At: c.At}
-		if err := ledger.Void(ctx); err != nil { // the folder is this process's alone, so nobody holds a lease
-			return err
+		if !c.Quiet {
+			if err := ledger.Void(ctx); err != nil { // the folder is this process's alone, so nobody holds a lease
+				return err
+			}
 		}
+		e.Tables = &embed.Tables{DB: e.db}
 		e.Ledger, e.Ingest, e.Catalog = ledger, &embed.Ingest{DB: e.db}, &embed.Catalog{DB: e.db}
 		e.relay = func(bus weir.Bus) func(context.Context) error {
 			return (&embed.Relay{DB: e.db, Bus: bus, Log: c.Log, At: c.At}).Run

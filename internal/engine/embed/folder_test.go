@@ -76,7 +76,7 @@ func TestFolderFormats(t *testing.T) {
 	f := func(want string, steps ...func(*os.Root) error) error {
 		t.Helper()
 		ran = nil
-		folder, err := embed.OpenFolderWith(dir, steps)
+		folder, err := embed.OpenFolderInSteps(dir, steps)
 		if diff := cmp.Diff(want, strings.Join(ran, " ")); diff != "" {
 			t.Errorf("steps (-want +got):\n%s", diff)
 		}
