@@ -10,7 +10,7 @@
 #   engine_install    downloads or builds what is missing
 #   engine_start N    starts part N by `launch N COMMAND...`; everything before that is quick and may run again
 #   engine_ready      true when all parts answer
-#   engine_prepare    makes what tests expect to be there (a bucket, a cluster); runs after each start (optional)
+#   engine_prepare    makes what tests expect to be there (a bucket, a cluster); runs at each `up` (optional)
 #   engine_url        prints the URL
 #   engine_needs      prints the engines that must be up before (optional)
 
