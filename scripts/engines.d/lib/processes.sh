@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2034
+# shellcheck shell=bash
 # Processes of engines: started apart from this script, found again by pid file, stopped, paused, killed, shown.
 
 # stat_of PID prints /proc's state, parent, group, session, ..., start time (the 20th): what stands behind the name.
@@ -65,7 +65,7 @@ launch() {
       fd=${fd##*/}
       [ "$fd" -le 2 ] || eval "exec $fd>&-"
     done
-    cd "$DIR"
+    cd "$DIR" || exit
     exec setsid "${AS[@]}" "$@"
   ) &
   until [ -f "$DIR/$part.pid" ]; do sleep 0.01; done
