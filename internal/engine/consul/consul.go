@@ -92,6 +92,12 @@ func (r *Registry) Close() error {
 	return nil
 }
 
+// options are those of a read. Without RequireConsistent a server that was started again answers, for a moment, without what
+// it has not read back from its log yet.
+func options(ctx context.Context) *api.QueryOptions {
+	return (&api.QueryOptions{RequireConsistent: true}).WithContext(ctx)
+}
+
 // failed is the error of a call under ctx, the caller's own context: Unavailable if Consul is away, Internal if it refuses
 // what this program asks.
 func failed(ctx context.Context, err error, format string, args ...any) error {
