@@ -90,6 +90,7 @@ var mayImport = map[string][]string{
 	"internal/keyring": {"contract"},
 	"internal/engine":  {"contract", "manifests", "transcode", "control/ingest", "control/catalog", "control/playback"},
 	"players":          {},
+	"nginx":            {"contract"},
 	"bench":            {"contract", "transcode"},
 }
 
