@@ -9,7 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/pressly/goose/v3"
 	weir "github.com/weirstream/weir"
-	"github.com/weirstream/weir/internal/engine/migrate"
+	migration "github.com/weirstream/weir/internal/engine/migrate"
 )
 
 // Tables is the stores' tables as plain rows, for a migration.
@@ -17,10 +17,10 @@ type Tables struct {
 	DB *DB // the caller closes it
 }
 
-var _ migrate.Stores = (*Tables)(nil)
+var _ migration.Stores = (*Tables)(nil)
 
 // Tables reads the schema that the connections use. goose's table is not among them.
-func (s *Tables) Tables(ctx context.Context) ([]migrate.Table, error) {
+func (s *Tables) Tables(ctx context.Context) ([]migration.Table, error) {
 	type column struct {
 		table, name string
 		key         int // its place in the primary key, from 1; 0 is none
@@ -36,10 +36,10 @@ func (s *Tables) Tables(ctx context.Context) ([]migrate.Table, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read schema: %w", err)
 	}
-	var out []migrate.Table
+	var out []migration.Table
 	for _, c := range columns {
 		if len(out) == 0 || out[len(out)-1].Name != c.table {
-			out = append(out, migrate.Table{Name: c.table})
+			out = append(out, migration.Table{Name: c.table})
 		}
 		t := &out[len(out)-1]
 		t.Columns = append(t.Columns, c.name)
@@ -54,7 +54,7 @@ func (s *Tables) Tables(ctx context.Context) ([]migrate.Table, error) {
 }
 
 // Rows walks the primary key, whose texts the schema orders by their bytes.
-func (s *Tables) Rows(ctx context.Context, t migrate.Table, after []any, limit int) (page []migrate.Row, err error) {
+func (s *Tables) Rows(ctx context.Context, t migration.Table, after []any, limit int) (page []migration.Row, err error) {
 	q := "SELECT " + names(t.Columns) + " FROM " + names([]string{t.Name})
 	if after != nil {
 		q += " WHERE (" + names(t.Key) + ") > (" + marks(1, len(t.Key)) + ")"
@@ -67,13 +67,13 @@ func (s *Tables) Rows(ctx context.Context, t migrate.Table, after []any, limit i
 	return page, wrap("read "+t.Name, err)
 }
 
-func readPage(ctx context.Context, c on, q string, args []any) (page []migrate.Row, err error) {
+func readPage(ctx context.Context, c on, q string, args []any) (page []migration.Row, err error) {
 	rows, err := c.Query(ctx, q, args...)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	for bytes := 0; bytes < migrate.PageBytes && rows.Next(); {
+	for bytes := 0; bytes < migration.PageBytes && rows.Next(); {
 		row, err := rows.Values()
 		if err != nil {
 			return nil, err
@@ -96,7 +96,7 @@ func readPage(ctx context.Context, c on, q string, args []any) (page []migrate.R
 }
 
 // PutRows upserts in one transaction. An identity column goes on behind the largest value it holds.
-func (s *Tables) PutRows(ctx context.Context, t migrate.Table, rows []migrate.Row) error {
+func (s *Tables) PutRows(ctx context.Context, t migration.Table, rows []migration.Row) error {
 	var set []string
 	for _, c := range t.Columns {
 		if !slices.Contains(t.Key, c) {
