@@ -9,7 +9,7 @@ import (
 
 	weir "github.com/weirstream/weir"
 	"github.com/weirstream/weir/internal/engine"
-	"github.com/weirstream/weir/internal/engine/sole"
+	"github.com/weirstream/weir/internal/sole"
 	"github.com/weirstream/weir/internal/keyring"
 )
 
