@@ -4,7 +4,7 @@ SHELL := /bin/bash
 BIN := bin/weir
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 
-.PHONY: help run build players tools test lint fmt unit race system browser fuzz bench full clean
+.PHONY: help run build players tools test lint fmt unit race system browser engines stack fuzz bench full clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,12 @@ system: ## The plain binary as a whole: scripts, kill -9, real film, foreign too
 
 browser: ## The player in Chromium against the plain binary
 	@scripts/test browser
+
+engines: ## Each adapter's suite on its real server: those that are up, or with WEIR_TEST_REQUIRE=all on all of them
+	@scripts/test engines
+
+stack: ## A whole installation on real engines, played in Chromium while its parts are killed (needs scripts/engines up)
+	@scripts/test stack
 
 fuzz: ## Every fuzz target: its seeds, then 10 s
 	@scripts/test fuzz

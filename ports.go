@@ -85,7 +85,7 @@ type Cache interface {
 // Message is one entry of a topic.
 type Message struct {
 	Topic     string
-	Key       string // order is kept among messages of one key
+	Key       string // order is kept among messages of one key; at most 1 KiB
 	Value     []byte // at most MaxMessageBytes
 	Partition int
 	Offset    int64
@@ -93,14 +93,17 @@ type Message struct {
 }
 
 // Bus is durable topics with consumer groups. It promises what Kafka does and no more: order per key, cumulative
-// acknowledgement, redelivery at any time.
+// acknowledgement, redelivery at any time. Names of topics and groups are 1 to 100 of [A-Za-z0-9._-], a group's without a
+// dot (Invalid).
 type Bus interface {
 	// Publish returns when the messages are durable. All or some of them may be stored if it fails. Too large: TooLarge.
 	Publish(ctx context.Context, messages ...Message) error
-	// Consume calls handle for each message of the topic as a member of the group, starting where the group stands (a new
-	// group at the topic's beginning), and returns nil once ctx has ended. A handler's error is retried with growing delay; the
-	// messages behind it on the partition wait. A message is acknowledged after its handler returned nil, and may still
-	// come again.
+	// Consume calls handle for each message of the topic, one at a time, as a member of the group, starting where the group
+	// stands (a new group at the topic's beginning), and returns nil once ctx has ended. The context of a handler also ends
+	// when its message goes to another member. A message is acknowledged after its handler returned nil, and may still come
+	// again. An error is retried with growing delay, and the messages behind it on the partition wait; but a message that
+	// goes on failing may be set aside, so that they go on. It comes again later, after newer ones of its key, or when an
+	// operator asks (weir bus redrive). A consumer therefore applies what is newer than what it knows, whatever came before.
 	Consume(ctx context.Context, topic, group string, handle func(context.Context, Message) error) error
 }
 
@@ -121,16 +124,20 @@ type KVPair struct {
 
 // Registry is who is there, and small shared configuration.
 type Registry interface {
-	// Register announces the instance with a positive time-to-live (Invalid) and keeps it alive until ctx ends, then
-	// withdraws it and returns nil.
+	// Register announces the instance (see Instance.Check) with a positive time-to-live (Invalid) and keeps it alive until
+	// ctx ends, then withdraws it and returns nil. It replaces an earlier instance of the same service and id, whose end then
+	// takes nothing away. A registry that is away is no error: the instance is there as soon as the registry is.
 	Register(ctx context.Context, instance Instance, ttl time.Duration) error
 	// Watch calls f with the healthy instances of service, sorted by ID, now and after every change, until ctx ends; then
-	// it returns nil. Of changes that follow each other closely f may see the result only.
+	// it returns nil. Of changes that follow each other closely f may see the result only. A registry that is away is no
+	// change: the last set stands until the registry knows better.
 	Watch(ctx context.Context, service string, f func([]Instance)) error
+	// KV is the pair now; a registry that is away is Unavailable.
 	KV(ctx context.Context, key string) (KVPair, error)
 	// PutKV writes value, at most 512 KiB (TooLarge), if the key is still at version (Conflict otherwise) and returns the
 	// new version.
 	PutKV(ctx context.Context, key string, value []byte, version uint64) (uint64, error)
-	// WatchKV calls f with the pair now and after every change, as Watch does, and returns nil once ctx has ended.
+	// WatchKV calls f with the pair now and after every change, as Watch does, and returns nil once ctx has ended. A registry
+	// that lost its values may start again from lower versions.
 	WatchKV(ctx context.Context, key string, f func(KVPair)) error
 }

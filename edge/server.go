@@ -62,6 +62,7 @@ type Server struct {
 	Registerer prometheus.Registerer                   // nil: metrics are kept but nobody sees them
 	Log        *slog.Logger                            // nil: silence
 	Now        func() time.Time                        // nil: time.Now
+	At         func(point string)                      // named kill points; nil does nothing
 
 	serving atomic.Bool
 	open    openConns
@@ -83,6 +84,9 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		}
 	}
 	server := s.fasthttpServer(h)
+	if s.At != nil {
+		ln = halfwayListener{ln, s.At}
+	}
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(patientListener{ln, h.log, &h.warnAccept}) }()
 	s.serving.Store(true)

@@ -60,16 +60,50 @@ func (p *Planner) create(ctx context.Context, a weir.Asset) error {
 		return fmt.Errorf("create job of asset %s: %w", a.ID, err)
 	}
 	reach(p.At, "planner.after-create")
+	if err := p.dropIfDeleted(ctx, a); err != nil {
+		return err
+	}
 	if p.Wake != nil {
 		p.Wake(ctx)
 	}
 	return nil
 }
 
+// dropIfDeleted cancels a job that was made after its asset was deleted: the fact of a master may be set aside and come
+// again after that of the deletion, which left a tombstone. A later revision's job says nothing: the first one's head is
+// buried when the next plays.
+func (p *Planner) dropIfDeleted(ctx context.Context, a weir.Asset) error {
+	job, _, err := p.Jobs.Job(ctx, a.ID)
+	if err != nil {
+		return fmt.Errorf("read new job: %w", err)
+	}
+	if job.Revision > FirstRevision {
+		return nil
+	}
+	stored, _, err := readAll(ctx, p.Blobs, weir.HeadKey(a.Organisation, a.ID, FirstRevision), weir.MaxHeadBytes)
+	if weir.KindOf(err) == weir.NotFound {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read head: %w", err)
+	}
+	if h, err := weir.ParseHead(stored); err != nil || h.State != weir.Deleted {
+		return nil
+	}
+	return p.cancel(ctx, a.ID)
+}
+
+func (p *Planner) cancel(ctx context.Context, asset string) error {
+	if err := p.Jobs.Cancel(ctx, asset, p.Now().UTC()); err != nil {
+		return fmt.Errorf("cancel job of asset %s: %w", asset, err)
+	}
+	return nil
+}
+
 func (p *Planner) drop(ctx context.Context, a weir.Asset) error {
 	reach(p.At, "planner.before-cancel")
-	if err := p.Jobs.Cancel(ctx, a.ID, p.Now().UTC()); err != nil {
-		return fmt.Errorf("cancel job of asset %s: %w", a.ID, err)
+	if err := p.cancel(ctx, a.ID); err != nil {
+		return err
 	}
 	reach(p.At, "planner.after-cancel")
 	job, _, err := p.Jobs.Job(ctx, a.ID)
@@ -80,7 +114,7 @@ func (p *Planner) drop(ctx context.Context, a weir.Asset) error {
 		return err
 	}
 	reach(p.At, "planner.after-bury")
-	return nil
+	return p.cancel(ctx, a.ID) // another planner may have made the job just before there was a tombstone to see
 }
 
 // fail buries what a failed job had listed already. The ledger has the last word on whether it failed.

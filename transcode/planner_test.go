@@ -57,6 +57,35 @@ func TestPlannerDropsADeletedAsset(t *testing.T) {
 	}
 }
 
+// TestPlannerHearsOfADeletionFirst: the fact of the master was set aside, and comes when its asset is deleted.
+func TestPlannerHearsOfADeletionFirst(t *testing.T) {
+	h, woken := newHouse(t), 0
+	p := h.planner(&woken)
+	a := weir.Asset{ID: "a", Organisation: "default", Master: weir.Master{ID: "m"}}
+	for _, kind := range []string{weir.FactAssetDeleted, weir.FactMasterReady, weir.FactMasterReady} {
+		if err := p.Handle(t.Context(), h.message(t, kind, a, 1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if job, _ := h.job(t, "a"); job.State != weir.JobCancelled {
+		t.Errorf("job is %s, want cancelled", job.State)
+	}
+	// and when the other planner is between its steps
+	b := weir.Asset{ID: "b", Organisation: "default", Master: weir.Master{ID: "m"}}
+	late := h.planner(&woken)
+	p.At = when("planner.after-cancel", func() {
+		if err := late.Handle(t.Context(), h.message(t, weir.FactMasterReady, b, 1)); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := p.Handle(t.Context(), h.message(t, weir.FactAssetDeleted, b, 2)); err != nil {
+		t.Fatal(err)
+	}
+	if job, _ := h.job(t, "b"); job.State != weir.JobCancelled {
+		t.Errorf("job made meanwhile is %s, want cancelled", job.State)
+	}
+}
+
 // TestPlannerBuriesWhatFailed: a job fails when some segments are listed already. Its fact may come twice, and after a
 // planner died over it.
 func TestPlannerBuriesWhatFailed(t *testing.T) {

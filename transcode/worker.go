@@ -138,17 +138,34 @@ func (w *Worker) settle(held context.Context, a *attempt, err error) {
 		return
 	}
 	final := weir.KindOf(err) == weir.Unprocessable
+	if errors.Is(err, errOutage) {
+		w.rest(held)
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(held), settleTimeout)
 	defer cancel()
 	var told error
-	if held.Err() != nil {
+	switch {
+	case held.Err() != nil:
 		told = w.Claims.Release(ctx, a.claim)
-	} else {
+	case errors.Is(err, errOutage):
+		a.log.Warn("attempt put off", "error", err)
+		told = w.Claims.Release(ctx, a.claim)
+	default:
 		a.log.Error("attempt failed", "error", err, "final", final)
 		told = w.Claims.Fail(ctx, a.claim, reasonFor(err, a.claim.Task.Kind), final, w.maxAttempts())
 	}
 	if told != nil { // the record was taken after all, or the lease will run out
 		a.log.Warn("attempt not ended", "error", told)
+	}
+}
+
+// rest keeps a slot and its task while an engine is away, so that they are not tried as fast as they fail.
+func (w *Worker) rest(held context.Context) {
+	timer := time.NewTimer(orDefault(w.Poll, 5*time.Second))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-held.Done():
 	}
 }
 

@@ -17,6 +17,18 @@ import (
 // errLost ends an attempt whose task is somebody else's now, or nobody's.
 var errLost = errors.New("the task is no longer held")
 
+// errOutage marks what an engine that is away kept from being done: no fault of the task's, so no failed attempt.
+var errOutage = errors.New("an engine is away")
+
+// outage marks an error of the objects or the ledger, if that is what it tells of.
+func outage(err error) error {
+	switch weir.KindOf(err) {
+	case weir.Unavailable, weir.Timeout:
+		return fmt.Errorf("%w: %w", errOutage, err)
+	}
+	return err
+}
+
 // putTimeout bounds storing one object.
 const putTimeout = 10 * time.Minute
 
@@ -45,7 +57,7 @@ func (a *attempt) do(ctx context.Context) error {
 	defer os.RemoveAll(a.dir)
 	master, done, err := a.Masters.Path(ctx, a.claim.Job.Master)
 	if err != nil {
-		return fmt.Errorf("hold the master: %w", err)
+		return fmt.Errorf("hold the master: %w", outage(err))
 	}
 	defer done()
 	if a.claim.Task.Kind == weir.TaskPlan {
@@ -114,12 +126,12 @@ func (a *attempt) record(ctx context.Context, seq int, r Result, final bool) err
 	return nil
 }
 
-// lost marks a refusal of the ledger as the loss of the task.
+// lost marks a refusal of the ledger as the loss of the task, and its absence as an outage.
 func lost(err error) error {
 	if weir.KindOf(err) == weir.Conflict {
 		return fmt.Errorf("%w: %w", errLost, err)
 	}
-	return err
+	return outage(err)
 }
 
 // put stores an object whose name holds its contents' hash: one that is there already is the same.
@@ -128,7 +140,7 @@ func (a *attempt) put(ctx context.Context, key string, r io.Reader) error {
 	defer cancel()
 	_, err := a.Blobs.Put(ctx, key, r, weir.PutOptions{CreateOnly: true})
 	if err != nil && weir.KindOf(err) != weir.Precondition {
-		return fmt.Errorf("put %s: %w", key, err)
+		return fmt.Errorf("put %s: %w", key, outage(err))
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package transcode_test
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -147,4 +148,17 @@ func (h *house) planned(t testing.TB, asset string) {
 	if err := h.ledger.Planned(t.Context(), h.claim(t), p.Encode(), p.LedgerTasks("job-"+asset)); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// away is objects that are away for so many puts.
+type away struct {
+	weir.Blobs
+	puts atomic.Int64 // left to refuse
+}
+
+func (a *away) Put(ctx context.Context, key string, r io.Reader, opts weir.PutOptions) (weir.ObjectInfo, error) {
+	if a.puts.Add(-1) >= 0 {
+		return weir.ObjectInfo{}, weir.Errorf(weir.Unavailable, "the objects are away")
+	}
+	return a.Blobs.Put(ctx, key, r, opts)
 }

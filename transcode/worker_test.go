@@ -117,6 +117,27 @@ func TestWorkerDies(t *testing.T) {
 	}
 }
 
+// Objects that are away are no fault of the job's: however long it lasts, no attempt counts, and the job does not fail.
+func TestWorkerOutlivesAnOutage(t *testing.T) {
+	h := newHouse(t)
+	h.plannedFilm(t, "film")
+	w := h.worker(t, "one")
+	gone := &away{Blobs: w.Blobs}
+	gone.puts.Store(12)
+	w.Blobs, w.Poll, w.MaxAttempts = gone, 10*time.Millisecond, 1
+	h.work(t, w, "film", filmRecords)
+	h.complete(t, "film", 6)
+	_, tasks := h.job(t, "film")
+	for _, task := range tasks {
+		if task.State != weir.TaskDone || task.Attempt != 1 {
+			t.Errorf("task %d is %s after %d attempts, want one", task.N, task.State, task.Attempt)
+		}
+	}
+	if left := gone.puts.Load(); left >= 0 {
+		t.Errorf("the objects were asked for %d puts fewer than they refuse", left)
+	}
+}
+
 func recordName(r weir.Record) string { return fmt.Sprintf("%d/%d", r.Task, r.Seq) }
 
 // TestWorkerComesBackTooLate lets a worker go on after another took its task over: what it says no longer counts.

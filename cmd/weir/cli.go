@@ -21,7 +21,10 @@ type cli struct {
 	Ticket  ticketCmd  `cmd:"" help:"Print a fresh ticket for an asset and the URLs it opens."`
 	Delete  deleteCmd  `cmd:"" help:"Delete an asset: 410 at the edge, its job cancelled, its objects collected later."`
 	Check   checkCmd   `cmd:"" help:"Say what this machine lacks, in words."`
+	Bus     busCmd     `cmd:"" help:"Look at messages that could not be handled, and bring them back."`
 	Version versionCmd `cmd:"" help:"Print the version of weir and of the tools it uses."`
+
+	MigrateStore migrateCmd `cmd:"" help:"Copy everything from one set of engines to another, and verify it."`
 }
 
 const description = `Weir is a self-hosted streaming platform: masters go in, HLS and DASH play.
@@ -84,6 +87,7 @@ type serveCmd struct {
 	AdminListen string `help:"Metrics, probes, pprof." default:"127.0.0.1:8082" placeholder:"ADDR"`
 	EdgeURL     string `help:"Base URL players reach the edge at, if not --edge-listen of this machine. The control role without edge needs it." placeholder:"URL" name:"edge-url"`
 	PublicHost  string `help:"Further host names (host or host:port, comma-separated) the pages are reached at." placeholder:"HOSTS"`
+	Advertise   string `help:"Host at which other machines reach this process, for the registry; the addresses it listens on if not given." placeholder:"HOST"`
 	AdminToken  string `help:"Token for the API, 16 characters or more; @FILE reads it from a file, unseen by ps." placeholder:"TOKEN"`
 
 	Engines engineFlags `embed:""`
@@ -96,11 +100,12 @@ type serveCmd struct {
 
 // engineFlags say where each port's engine is. The defaults live in the data folder.
 type engineFlags struct {
-	Blobs    string `help:"Objects: dir: is a folder in --data." default:"dir:" placeholder:"URL"`
-	Stores   string `help:"Ledger, ingest and catalog: sqlite: is a file in --data." default:"sqlite:" placeholder:"URL"`
-	Bus      string `help:"Facts and wake-ups: sqlite: is a file in --data." default:"sqlite:" placeholder:"URL"`
-	Cache    string `help:"Shared small objects: mem: is in process." default:"mem:" placeholder:"URL"`
-	Registry string `help:"Instances and shared configuration: sqlite: is in process, kept in --data." default:"sqlite:" placeholder:"URL"`
+	Blobs    string `help:"Objects: dir: is a folder in --data; s3://BUCKET?endpoint=URL." default:"dir:" placeholder:"URL"`
+	Stores   string `help:"Ledger, ingest and catalog: sqlite: is a file in --data; postgres://HOST/DATABASE." default:"sqlite:" placeholder:"URL"`
+	Bus      string `help:"Facts and wake-ups: sqlite: is a file in --data; kafka://HOST:PORT,..." default:"sqlite:" placeholder:"URL"`
+	Cache    string `help:"Shared small objects: mem: is in process; redis://HOST:PORT, redis-cluster://HOST:PORT,..." default:"mem:" placeholder:"URL"`
+	Registry string `help:"Instances and shared configuration: sqlite: is in process, kept in --data; consul://HOST:PORT." default:"sqlite:" placeholder:"URL"`
+	RootKey  string `help:"The key that wraps every secret at rest, 64 hex digits; @FILE reads it from a file. Processes that share a registry need the same; alone it is made in --data." placeholder:"KEY"`
 }
 
 // policyFlags shape what is encoded.

@@ -16,7 +16,7 @@ import (
 func (p *process) edgeRoles(context.Context) ([]role, error) {
 	s := &edge.Server{
 		Config: edge.Config{CacheBytes: int64(p.cmd.Limits.CacheBytes), DrainTimeout: p.cmd.Limits.StopWithin / 4},
-		Blobs:  p.engines.Blobs, Keys: p.keys.Lookup, Registerer: p.metrics, Log: p.log,
+		Blobs:  p.engines.Blobs, Keys: p.keys.Lookup, Registerer: p.metrics, Log: p.log, At: p.at,
 	}
 	p.ready.add("edge", s.Ready)
 	return []role{{"edge", func(ctx context.Context) error { return s.Serve(ctx, p.media) }}}, nil

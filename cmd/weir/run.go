@@ -19,8 +19,8 @@ type role struct {
 }
 
 // run starts the roles, says when they are ready, and waits. When the context ends or a role fails, all stop, within the
-// bound. The engines' own loops and the admin listener outlive the other roles, so that what those do last is still carried
-// out and seen.
+// bound. Registrations are withdrawn first, so that others send nothing more while the roles still answer. The engines' own
+// loops and the admin listener outlive the other roles, so that what those do last is still carried out and seen.
 func (p *process) run(e env, roles []role) error {
 	base, stopBase := context.WithCancel(context.WithoutCancel(e.ctx))
 	defer stopBase()
@@ -28,19 +28,32 @@ func (p *process) run(e env, roles []role) error {
 	work, workCtx := errgroup.WithContext(underCtx)
 	workCtx, stopWork := context.WithCancel(workCtx)
 	defer stopWork()
-	defer context.AfterFunc(e.ctx, stopWork)()
+	frontCtx, stopFront := context.WithCancel(workCtx)
+	defer stopFront()
+	var front sync.WaitGroup
 	var left roster
 	for _, r := range roles {
 		left.add(r.name)
-		group, ctx := work, workCtx
-		if r.name == "engines" || r.name == "admin" {
+		group, ctx, leave := work, workCtx, func() {}
+		switch {
+		case r.name == "engines" || r.name == "admin":
 			group, ctx = under, underCtx
+		case strings.HasPrefix(r.name, registrationOf):
+			front.Add(1)
+			ctx, leave = frontCtx, front.Done
 		}
 		group.Go(func() error {
+			defer leave()
 			defer left.remove(r.name)
 			return r.until(ctx)
 		})
 	}
+	defer context.AfterFunc(e.ctx, func() {
+		p.ready.stop()
+		stopFront()
+		p.await(&front)
+		stopWork()
+	})()
 	ended := make(chan error, 1)
 	go func() {
 		err := work.Wait()
@@ -60,6 +73,19 @@ func (p *process) run(e env, roles []role) error {
 			failed = cause
 		}
 		return errors.Join(failed, stuckError{left.names()})
+	}
+}
+
+// await waits for a group, but not for long: a registry that is away must not keep the process.
+func (p *process) await(group *sync.WaitGroup) {
+	ended := make(chan struct{})
+	go func() {
+		group.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-time.After(p.cmd.Limits.StopWithin / 4):
 	}
 }
 

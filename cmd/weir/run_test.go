@@ -163,3 +163,25 @@ func TestAnnounce(t *testing.T) {
 		t.Errorf("announce of what was stopped before it was ready printed %q", out.String())
 	}
 }
+
+// Who looks for the process in the registry learns that it goes before it does.
+func TestRegistrationsEndFirst(t *testing.T) {
+	lines, _, err := runRoles(t, time.Minute, func(s *story) []role {
+		return []role{s.good("edge", 0), s.good(registrationOf+"edge", 3*time.Second), s.good("engines", 0)}
+	})
+	want := []string{registrationOf + "edge ended", "edge ended", "engines ended"}
+	if err != nil || !slices.Equal(lines, want) {
+		t.Errorf("run = %v after %q, want %q", err, lines, want)
+	}
+}
+
+// A registry that does not answer does not keep the process for long.
+func TestStuckRegistrationDoesNotKeepTheRoles(t *testing.T) {
+	lines, _, err := runRoles(t, time.Minute, func(s *story) []role {
+		return []role{s.good("edge", 0), s.good(registrationOf+"edge", 10*time.Second), s.good("engines", 0)}
+	})
+	want := []string{"edge ended", registrationOf + "edge ended", "engines ended"}
+	if err != nil || !slices.Equal(lines, want) {
+		t.Errorf("run = %v after %q, want %q", err, lines, want)
+	}
+}

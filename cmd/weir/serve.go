@@ -27,6 +27,7 @@ type process struct {
 	token   string
 	at      func(point string)
 	engines *engine.Engines
+	root    keyring.RootKey
 	keys    *keyring.Keys
 	metrics *prometheus.Registry
 	ready   *readiness
@@ -44,16 +45,22 @@ func (c *serveCmd) Run(e env) error {
 	if err := c.check(); err != nil {
 		return err
 	}
+	if err := c.checkSharing(has); err != nil {
+		return err
+	}
 	p := &process{cmd: *c, log: c.logger(e), ready: &readiness{}, metrics: prometheus.NewRegistry()}
 	p.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if err := p.checkAddresses(has); err != nil {
+		return err
+	}
+	if p.root, err = c.Engines.rootKey(); err != nil {
 		return err
 	}
 	if p.at, err = killPoint(os.Getenv(killVariable)); err != nil {
 		return err
 	}
 	p.engines, err = engine.Open(e.ctx, engine.Config{Data: c.Data, Blobs: c.Engines.Blobs, Stores: c.Engines.Stores, Bus: c.Engines.Bus,
-		Cache: c.Engines.Cache, Registry: c.Engines.Registry, Log: p.log, At: p.at})
+		Cache: c.Engines.Cache, Registry: c.Engines.Registry, Uses: c.Engines.uses(has), Log: p.log, At: p.at})
 	if err != nil {
 		return err
 	}
@@ -69,13 +76,16 @@ func (p *process) serve(e env, has map[string]bool) error {
 	if err := p.listen(has); err != nil {
 		return err
 	}
-	p.keys = &keyring.Keys{Registry: p.engines.Registry, Root: p.engines.Folder.RootKey, Organisations: []string{weir.DefaultOrganisation}}
-	if _, err := p.keys.Current(e.ctx, weir.DefaultOrganisation); err != nil {
-		return fmt.Errorf("open ticket keys: %w", err)
+	if err := p.holdWhatIsAlone(e.ctx, has); err != nil {
+		return err
 	}
-	roles := []role{
-		{"engines", p.engines.Run},
-		{"keys", func(ctx context.Context) error { return p.keys.Run(ctx, nil) }},
+	roles := []role{{"engines", p.engines.Run}}
+	if p.engines.Registry != nil {
+		more, err := p.openKeys(e.ctx)
+		if err != nil {
+			return err
+		}
+		roles = append(roles, more...)
 	}
 	for _, build := range []struct {
 		name  string
@@ -94,6 +104,22 @@ func (p *process) serve(e env, has map[string]bool) error {
 		return serveHTTP(ctx, p.admin, adminHandler(p.metrics, p.ready, p.adminToken(), p.log), p.cmd.Limits.StopWithin/4)
 	}})
 	return p.run(e, roles)
+}
+
+// openKeys makes or reads the ticket keys, and follows them and the listeners' registrations.
+func (p *process) openKeys(ctx context.Context) ([]role, error) {
+	if p.root == (keyring.RootKey{}) {
+		p.root = p.engines.Folder.RootKey
+	}
+	p.keys = &keyring.Keys{Registry: p.engines.Registry, Root: p.root, Organisations: []string{weir.DefaultOrganisation}}
+	if _, err := p.keys.Current(ctx, weir.DefaultOrganisation); err != nil {
+		return nil, fmt.Errorf("open ticket keys: %w", err)
+	}
+	registrations, err := p.registrations()
+	if err != nil {
+		return nil, err
+	}
+	return append(registrations, role{"keys", func(ctx context.Context) error { return p.keys.Run(ctx, nil) }}), nil
 }
 
 // announce waits until every part is ready and prints where they are; it gives up when ctx ends.

@@ -34,9 +34,9 @@ type Title struct {
 	Name         string
 	Asset        string
 	State        State
-	Reason       string        // why it failed, for people
-	Duration     weir.Rational // seconds; unknown until playable
-	Created      time.Time
+	Reason       string          // why it failed, for people
+	Duration     weir.Rational   // seconds; unknown until playable
+	Created      time.Time       // zero until the fact of its master has come: shown to nobody
 	Applied      map[string]Mark // by source: the newest fact that was applied
 }
 
@@ -57,7 +57,8 @@ type Store interface {
 	// Save stores t at version t.Version+1 if the stored one is t.Version (0: there is none), and puts the facts in the
 	// outbox in the same transaction. Conflict otherwise.
 	Save(ctx context.Context, t Title, facts ...weir.Fact) error
-	// List is up to limit titles that are not deleted, newest id first; before, if not "", excludes that id and newer ones.
+	// List is up to limit titles that are not deleted and have a time of creation, newest id first; before, if not "",
+	// excludes that id and newer ones.
 	List(ctx context.Context, organisation, before string, limit int) ([]Title, error)
 }
 
@@ -99,6 +100,9 @@ func (s *Service) Title(ctx context.Context, organisation, id string) (Title, er
 	}
 	if err == nil && t.State == Deleted {
 		return Title{}, errDeleted
+	}
+	if err == nil && t.Created.IsZero() {
+		return Title{}, errUnknown
 	}
 	return t, err
 }

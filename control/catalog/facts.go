@@ -55,21 +55,25 @@ func (s *Service) Apply(ctx context.Context, f weir.Fact) error {
 	})
 }
 
-// apply is what each fact means for a title (of version 0: there is none yet).
+// apply is what each fact means for a title (of version 0: there is none yet). The fact of its master may come after
+// those of what was made of it; until then the title has no name and no time of creation, and nobody sees it.
 func (s *Service) apply(ctx context.Context, t Title, f weir.Fact) error {
 	switch f.Type {
 	case weir.FactMasterReady:
 		var a weir.Asset
-		if t.Version != 0 || !s.decode(f, &a) {
+		if !t.Created.IsZero() || !s.decode(f, &a) {
 			return nil
 		}
-		t.Name, t.State, t.Created = a.Title, Encoding, a.Created
+		t.Name, t.Created = a.Title, a.Created
+		if t.Created.IsZero() {
+			t.Created = f.Time
+		}
+		if t.State == "" {
+			t.State = Encoding
+		}
 		return s.save(ctx, t, weir.FactTitleCreated)
 	case weir.FactAssetDeleted:
 		return s.bury(ctx, t) // also when there was no title: its other facts may still come
-	}
-	if t.Version == 0 {
-		return nil // every asset's first fact is its master's
 	}
 	switch f.Type {
 	case weir.FactAssetPlayable, weir.FactAssetComplete:

@@ -67,6 +67,35 @@ func TestRedeliveryChangesNothing(t *testing.T) {
 	}
 }
 
+// A fact that was set aside comes after newer ones of its asset: whatever the order, the end is the same, and until the
+// master's has come nobody sees a title.
+func TestFactsComeInAnyOrder(t *testing.T) {
+	facts := []weir.Fact{
+		newFact(t, weir.FactMasterReady, "a", 2, weir.Asset{ID: "a", Title: "A", Created: noon}),
+		newFact(t, weir.FactAssetPlayable, "a", 1, head),
+		newFact(t, weir.FactAssetComplete, "a", 2, head),
+	}
+	for _, order := range [][]int{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}} {
+		r, heard := newRig(t), false
+		for _, i := range order {
+			if err := r.service.Apply(t.Context(), facts[i]); err != nil {
+				t.Fatalf("order %v: Apply(%s) = %v", order, facts[i].Type, err)
+			}
+			heard = heard || i == 0
+			_, err := r.service.Title(t.Context(), weir.DefaultOrganisation, "a")
+			if seen := err == nil; seen != heard || !heard && weir.KindOf(err) != weir.NotFound || len(r.states()) == 1 != heard {
+				t.Errorf("order %v, after %s: Title = %v, listed are %v; the master's fact has come: %v", order, facts[i].Type, err, r.states(), heard)
+			}
+		}
+		if diff := cmp.Diff([]string{"A complete 30.5"}, r.states()); diff != "" {
+			t.Errorf("order %v: titles, -want +got:\n%s", order, diff)
+		}
+		if n := len(r.facts()); n != 1 {
+			t.Errorf("order %v: facts %v, want one of a new title", order, r.facts())
+		}
+	}
+}
+
 func TestADeletedTitleDoesNotComeBack(t *testing.T) {
 	r := newRig(t)
 	r.apply(weir.FactAssetDeleted, "a", 3, weir.Asset{ID: "a"}) // the first that is heard of it

@@ -40,6 +40,11 @@ type Store interface {
 	Update(ctx context.Context, r Record, facts ...weir.Fact) error
 	// Uploading lists up to limit records of state uploading whose ids sort after after, in order of id.
 	Uploading(ctx context.Context, after string, limit int) ([]Record, error)
+	// Unplanned lists up to limit records of state received whose master was stored before then, which Planned was not
+	// called for, and whose ids sort after after, in order of id.
+	Unplanned(ctx context.Context, before time.Time, after string, limit int) ([]Record, error)
+	// Planned notes that the asset has a job. It does nothing to others.
+	Planned(ctx context.Context, id string) error
 }
 
 // Config is what a Service needs. Zero values are as the comments say; the others must be set.

@@ -22,20 +22,25 @@ const (
 	unstorable = "The server could not store the file. Upload it again."
 )
 
-// Run settles what a crash left, then every few minutes what clients left, until ctx ends. What is being finished then is
+// Run settles what a crash left, then every few minutes what clients and the bus left, until ctx ends. What is being finished then is
 // stopped and resumed by the next Run.
 func (s *Service) Run(ctx context.Context) error {
 	defer s.end()
-	tick := time.NewTicker(sweepEvery)
-	defer tick.Stop()
+	sweep, announce := time.NewTicker(sweepEvery), time.NewTicker(announceEvery)
+	defer sweep.Stop()
+	defer announce.Stop()
+	act, what := s.Sweep, "sweep of uploads"
 	for {
-		if err := s.Sweep(ctx); err != nil && ctx.Err() == nil {
-			s.c.Log.Error("sweep of uploads failed", "error", err)
+		if err := act(ctx); err != nil && ctx.Err() == nil {
+			s.c.Log.Error("ingest loop", "loop", what, "error", err)
 		}
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-tick.C:
+		case <-sweep.C:
+			act, what = s.Sweep, "sweep of uploads"
+		case <-announce.C:
+			act, what = s.Announce, "announcement of masters"
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -13,20 +14,39 @@ import (
 	"github.com/weirstream/weir/control/catalog"
 	"github.com/weirstream/weir/control/ingest"
 	"github.com/weirstream/weir/internal/engine/embed"
+	"github.com/weirstream/weir/internal/engine/migrate"
 	"github.com/weirstream/weir/transcode"
+)
+
+// Names of ports, as the flags that choose their engines are called.
+const (
+	PortBlobs    = "blobs"
+	PortStores   = "stores"
+	PortBus      = "bus"
+	PortCache    = "cache"
+	PortRegistry = "registry"
 )
 
 // Config says which engine each port has, as a URL; "" is the embedded one. The zero value with a Data folder is the
 // laptop.
 type Config struct {
 	Data     string             // the data folder; made if it is missing
-	Blobs    string             // "dir:" is the folder blobs of Data; "dir:/path" is another
-	Stores   string             // "sqlite:" is the file stores.db of Data
-	Bus      string             // "sqlite:" is the file bus.db of Data
-	Cache    string             // "mem:" is in process
-	Registry string             // "sqlite:" is in process, its values in the stores' file
+	Blobs    string             // "dir:" is the folder blobs of Data; "dir:/path" is another; "s3://bucket?endpoint=URL"
+	Stores   string             // "sqlite:" is the file stores.db of Data; "postgres://..."
+	Bus      string             // "sqlite:" is the file bus.db of Data; "kafka://host:port,..."
+	Cache    string             // "mem:" is in process; "redis://host:port", "redis-cluster://host:port,..."
+	Registry string             // "sqlite:" is in process, its values in the stores' file; "consul://host:port"
+	Uses     []string           // names of the ports to open, the others stay nil; nil is all
+	Quiet    bool               // opening changes no row: for who only copies. Without it, leases of an earlier process end
+	RootKey  [32]byte           // what a data folder that has no root key yet gets; zero is a random one
 	Log      *slog.Logger       // what goes wrong in background loops; nil is nowhere
 	At       func(point string) // named kill points of the engines; nil does nothing
+}
+
+// Embedded says whether url names an engine of one process, which no other process can share.
+func Embedded(url string) bool {
+	scheme, _, _ := strings.Cut(url, ":")
+	return slices.Contains([]string{"", "dir", "sqlite", "mem"}, scheme)
 }
 
 // Engines are the open engines of one process.
@@ -39,7 +59,10 @@ type Engines struct {
 	Ledger   Ledger
 	Ingest   Ingest
 	Catalog  catalog.Store
+	Tables   migrate.Stores // the stores' rows, for a migration
 
+	db     *embed.DB // the stores' file, once it is needed
+	relay  func(bus weir.Bus) func(context.Context) error
 	loops  []func(context.Context) error
 	closes []func() error // in order of opening
 }
@@ -57,7 +80,7 @@ type Ingest interface {
 	transcode.DeletedAssets
 }
 
-// Open opens the data folder and every engine. Invalid: a URL names no engine there is. Conflict: another process has the
+// Open opens the data folder and the engines. Invalid: a URL names no engine there is. Conflict: another process has the
 // folder, or a newer program wrote it. The caller calls Run, and Close when Run has returned.
 func Open(ctx context.Context, c Config) (*Engines, error) {
 	if c.Log == nil {
@@ -71,99 +94,31 @@ func Open(ctx context.Context, c Config) (*Engines, error) {
 }
 
 func (e *Engines) open(ctx context.Context, c Config) error {
-	folder, err := embed.OpenFolder(c.Data)
+	folder, err := embed.OpenFolderWith(c.Data, c.RootKey)
 	if err != nil {
 		return err
 	}
 	e.Folder = folder
 	e.closes = append(e.closes, folder.Close)
-	db, err := e.openStores(ctx, c)
-	if err != nil {
-		return err
-	}
-	if err := e.openBlobs(c); err != nil {
-		return err
-	}
-	if err := e.openBus(ctx, c, db); err != nil {
-		return err
-	}
-	if err := e.openCache(c); err != nil {
-		return err
-	}
-	return e.openRegistry(c, db)
-}
-
-func (e *Engines) openStores(ctx context.Context, c Config) (*embed.DB, error) {
-	switch c.Stores {
-	case "", "sqlite:":
-		db, err := embed.OpenStores(ctx, e.Folder.Path("stores.db"))
-		if err != nil {
-			return nil, err
-		}
-		e.closes = append(e.closes, db.Close)
-		ledger := &embed.Ledger{DB: db, At: c.At}
-		if err := ledger.Void(ctx); err != nil { // the folder is this process's alone, so nobody holds a lease
-			return nil, err
-		}
-		e.Ledger = ledger
-		e.Ingest = &embed.Ingest{DB: db}
-		e.Catalog = &embed.Catalog{DB: db}
-		return db, nil
-	}
-	return nil, unknown("stores", c.Stores, "sqlite: (a file in the data folder)")
-}
-
-func (e *Engines) openBlobs(c Config) error {
-	switch scheme, path, _ := strings.Cut(c.Blobs, ":"); scheme {
-	case "", "dir":
-		if path == "" {
-			path = e.Folder.Path("blobs")
-		}
-		b, err := embed.OpenBlobs(path)
-		if err != nil {
+	if !c.Quiet {
+		if err := migrate.Unfinished(folder.Dir); err != nil {
 			return err
 		}
-		b.At = c.At
-		e.closes = append(e.closes, b.Close)
-		e.Blobs = b
-		return nil
 	}
-	return unknown("blobs", c.Blobs, "dir: (a folder in the data folder), dir:/path")
-}
-
-// openBus opens the bus and the relay that feeds it from the stores' outbox.
-func (e *Engines) openBus(ctx context.Context, c Config, db *embed.DB) error {
-	switch c.Bus {
-	case "", "sqlite:":
-		b, err := embed.OpenBus(ctx, e.Folder.Path("bus.db"))
-		if err != nil {
+	for _, port := range []struct {
+		name string
+		open func(context.Context, Config) error
+	}{ // the bus after the stores, since the relay brings facts from these to that
+		{PortStores, e.openStores}, {PortBlobs, e.openBlobs}, {PortBus, e.openBus}, {PortCache, e.openCache}, {PortRegistry, e.openRegistry},
+	} {
+		if c.Uses != nil && !slices.Contains(c.Uses, port.name) {
+			continue
+		}
+		if err := port.open(ctx, c); err != nil {
 			return err
 		}
-		b.Log = c.Log
-		e.closes = append(e.closes, b.Close)
-		e.loops = append(e.loops, b.Run, (&embed.Relay{DB: db, Bus: b, Log: c.Log, At: c.At}).Run)
-		e.Bus = b
-		return nil
 	}
-	return unknown("bus", c.Bus, "sqlite: (a file in the data folder)")
-}
-
-func (e *Engines) openCache(c Config) error {
-	switch c.Cache {
-	case "", "mem:":
-		e.Cache = &embed.Cache{}
-		return nil
-	}
-	return unknown("cache", c.Cache, "mem: (in process)")
-}
-
-func (e *Engines) openRegistry(c Config, db *embed.DB) error {
-	switch c.Registry {
-	case "", "sqlite:":
-		e.Registry = &embed.Registry{DB: db}
-		return nil
-	}
-	return unknown("registry", c.Registry, "sqlite: (in process, its values in the data folder)")
+	return nil
 }
 
 // unknown is the error for a URL that is none of the possible ones.
@@ -178,6 +133,10 @@ func (e *Engines) Run(ctx context.Context) error {
 	for _, loop := range e.loops {
 		g.Go(func() error { return loop(ctx) })
 	}
+	g.Go(func() error { // also where there is no loop
+		<-ctx.Done()
+		return nil
+	})
 	if err := g.Wait(); err != nil {
 		return fmt.Errorf("run engines: %w", err)
 	}

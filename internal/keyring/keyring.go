@@ -4,10 +4,12 @@
 package keyring
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -19,12 +21,18 @@ import (
 const secretBytes = 32
 
 // Keys is the key sets of some organisations. Registry, Root and Organisations must be set. Safe for concurrent use; Lookup
-// knows what Current made or Run was told of.
+// knows what Current made, Run was told of, or the last run left in Copies.
+//
+// A registry that is away takes no key that is known, and one that lost its values is given them back.
 type Keys struct {
 	Registry      weir.Registry
 	Root          RootKey
 	Organisations []string         // whose keys Run follows
+	Copies        string           // folder for the last good sets, sealed as in the registry; "" keeps none
+	Log           *slog.Logger     // nil is nowhere
 	Now           func() time.Time // nil is time.Now
+
+	learning sync.Mutex // held from a look at sets to their change and its copy
 
 	mu   sync.RWMutex
 	sets map[string]loaded // by organisation
@@ -32,8 +40,8 @@ type Keys struct {
 
 // loaded is a key set as last seen.
 type loaded struct {
-	version uint64
-	keys    []weir.TicketKey // oldest first; the last signs
+	value []byte           // as the registry has it
+	keys  []weir.TicketKey // oldest first; the last signs
 }
 
 // stored is the value in the registry.
@@ -80,7 +88,7 @@ func (k *Keys) Current(ctx context.Context, organisation string) (weir.TicketKey
 				return weir.TicketKey{}, err
 			}
 		}
-		if err := k.learn(organisation, pair); err != nil {
+		if err := k.learn(organisation, pair, false); err != nil {
 			return weir.TicketKey{}, err
 		}
 		if key, ok := k.newest(organisation); ok {
@@ -104,7 +112,8 @@ func (k *Keys) Lookup(kid string) (weir.TicketKey, bool) {
 	return weir.TicketKey{}, false
 }
 
-// Run follows the key sets until ctx ends. ready, if not nil, is closed once the sets that exist are known.
+// Run follows the key sets until ctx ends. ready, if not nil, is closed once the sets that exist are known. It fails if it
+// can open no set of an organisation; a set that cannot be opened does not replace one that is known.
 func (k *Keys) Run(ctx context.Context, ready chan<- struct{}) error {
 	group, ctx := errgroup.WithContext(ctx)
 	var first sync.WaitGroup
@@ -113,19 +122,10 @@ func (k *Keys) Run(ctx context.Context, ready chan<- struct{}) error {
 		once := sync.OnceFunc(first.Done)
 		group.Go(func() error {
 			defer once()
-			var bad error
-			ctx, stop := context.WithCancel(ctx)
-			defer stop()
-			err := k.Registry.WatchKV(ctx, registryKey(organisation), func(pair weir.KVPair) {
-				if bad = k.learn(organisation, pair); bad != nil {
-					stop()
-				}
+			if k.recall(organisation) {
 				once()
-			})
-			if bad != nil {
-				return bad
 			}
-			return err
+			return k.follow(ctx, organisation, once)
 		})
 	}
 	first.Wait()
@@ -135,8 +135,62 @@ func (k *Keys) Run(ctx context.Context, ready chan<- struct{}) error {
 	return group.Wait()
 }
 
-// create writes a set of one key.
+// follow calls seen when the registry has answered.
+func (k *Keys) follow(ctx context.Context, organisation string, seen func()) error {
+	var bad error
+	watching, stop := context.WithCancel(ctx)
+	defer stop()
+	err := k.Registry.WatchKV(watching, registryKey(organisation), func(pair weir.KVPair) {
+		err := k.told(ctx, organisation, pair)
+		if _, known := k.newest(organisation); err != nil && known {
+			k.log().Error("ticket keys not taken over; those known stay", "organisation", organisation, "error", err)
+		} else if bad = err; bad != nil {
+			stop()
+		}
+		seen()
+	})
+	if bad != nil {
+		return bad
+	}
+	return err
+}
+
+// told takes over what the registry has now. If it has lost the set it is given back.
+func (k *Keys) told(ctx context.Context, organisation string, pair weir.KVPair) error {
+	if pair.Version > 0 {
+		return k.learn(organisation, pair, true)
+	}
+	if k.value(organisation) == nil {
+		return nil // there never was one
+	}
+	_, err := k.create(ctx, organisation)
+	if weir.KindOf(err) == weir.Conflict || ctx.Err() != nil { // another process was first
+		return nil
+	}
+	return err
+}
+
+// create writes the set that is known, if the registry lost it, or one of a new key.
 func (k *Keys) create(ctx context.Context, organisation string) (weir.KVPair, error) {
+	var value []byte
+	if k.recall(organisation) {
+		value = k.value(organisation)
+	} else {
+		made, err := k.makeSet(organisation)
+		if err != nil {
+			return weir.KVPair{}, err
+		}
+		value = made
+	}
+	version, err := k.Registry.PutKV(ctx, registryKey(organisation), value, 0)
+	if err != nil {
+		return weir.KVPair{}, fmt.Errorf("store ticket keys: %w", err)
+	}
+	return weir.KVPair{Key: registryKey(organisation), Value: value, Version: version}, nil
+}
+
+// makeSet is a set of one new key, as the registry has it.
+func (k *Keys) makeSet(organisation string) ([]byte, error) {
 	now := time.Now
 	if k.Now != nil {
 		now = k.Now
@@ -146,37 +200,38 @@ func (k *Keys) create(ctx context.Context, organisation string) (weir.KVPair, er
 	id := weir.NewID(now())
 	sealed, err := k.Root.Seal(secret, additional(organisation, id))
 	if err != nil {
-		return weir.KVPair{}, err
+		return nil, err
 	}
 	value, err := json.Marshal(stored{Version: storedVersion, Keys: []storedKey{{ID: id, Root: k.Root.ID(), Sealed: sealed, Created: now().UTC()}}})
 	if err != nil {
-		return weir.KVPair{}, weir.Errorf(weir.Internal, "encode ticket keys: %w", err)
+		return nil, weir.Errorf(weir.Internal, "encode ticket keys: %w", err)
 	}
-	version, err := k.Registry.PutKV(ctx, registryKey(organisation), value, 0)
-	if err != nil {
-		return weir.KVPair{}, fmt.Errorf("store ticket keys: %w", err)
-	}
-	return weir.KVPair{Key: registryKey(organisation), Value: value, Version: version}, nil
+	return value, nil
 }
 
-// learn takes over a set unless a newer one is known.
-func (k *Keys) learn(organisation string, pair weir.KVPair) error {
-	if pair.Version == 0 {
-		return nil
-	}
+// learn takes over a set. One that is not certain to be the newest does not replace another.
+func (k *Keys) learn(organisation string, pair weir.KVPair, newest bool) error {
 	keys, err := k.open(organisation, pair.Value)
 	if err != nil {
 		return err
 	}
+	k.learning.Lock()
+	defer k.learning.Unlock()
+	if _, known := k.newest(organisation); known && !newest {
+		return nil
+	}
+	k.set(organisation, loaded{value: bytes.Clone(pair.Value), keys: keys})
+	k.keep(organisation, pair.Value)
+	return nil
+}
+
+func (k *Keys) set(organisation string, l loaded) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.sets == nil {
 		k.sets = map[string]loaded{}
 	}
-	if pair.Version > k.sets[organisation].version {
-		k.sets[organisation] = loaded{version: pair.Version, keys: keys}
-	}
-	return nil
+	k.sets[organisation] = l
 }
 
 func (k *Keys) open(organisation string, value []byte) ([]weir.TicketKey, error) {
@@ -190,7 +245,8 @@ func (k *Keys) open(organisation string, value []byte) ([]weir.TicketKey, error)
 	var keys []weir.TicketKey
 	for _, s := range set.Keys {
 		if s.Root != k.Root.ID() {
-			return nil, weir.Errorf(weir.Internal, "ticket key %s was sealed with another root key (%s, this one is %s)", s.ID, s.Root, k.Root.ID())
+			return nil, weir.Errorf(weir.Internal, "ticket key %s was sealed with another root key (%s, this one is %s): "+
+				"all processes that share a registry need the same --root-key", s.ID, s.Root, k.Root.ID())
 		}
 		secret, err := k.Root.Open(s.Sealed, additional(organisation, s.ID))
 		if err != nil {
@@ -199,6 +255,20 @@ func (k *Keys) open(organisation string, value []byte) ([]weir.TicketKey, error)
 		keys = append(keys, weir.TicketKey{ID: s.ID, Organisation: organisation, Secret: secret})
 	}
 	return keys, nil
+}
+
+// value is the set as the registry had it, or nil.
+func (k *Keys) value(organisation string) []byte {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	return k.sets[organisation].value
+}
+
+func (k *Keys) log() *slog.Logger {
+	if k.Log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return k.Log
 }
 
 func (k *Keys) newest(organisation string) (weir.TicketKey, bool) {

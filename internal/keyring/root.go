@@ -5,7 +5,10 @@ import (
 	"crypto/cipher"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
+	"os"
+	"strings"
 
 	weir "github.com/weirstream/weir"
 )
@@ -67,4 +70,42 @@ func (k RootKey) aead() (cipher.AEAD, error) {
 		return nil, weir.Errorf(weir.Internal, "set up cipher: %w", err)
 	}
 	return aead, nil
+}
+
+// ParseRootKey reads a root key as a person gives it: 64 hex digits, base64 of 32 bytes, or 32 bytes as they are; @FILE
+// reads the file. Spaces and ends of lines around text do not matter. Invalid, in a sentence that repeats nothing of the
+// key, is anything else.
+func ParseRootKey(text string) (RootKey, error) {
+	where := "a root key"
+	if name, isFile := strings.CutPrefix(text, "@"); isFile {
+		where = "the root key in " + name
+		b, err := os.ReadFile(name)
+		if err != nil {
+			return RootKey{}, weir.Errorf(weir.Invalid, "read root key: %w", err)
+		}
+		text = string(b)
+	}
+	key, ok := rootKeyOf(text)
+	if !ok {
+		return RootKey{}, weir.Errorf(weir.Invalid, "%s is 64 hex digits, base64 of 32 bytes, or 32 random bytes; what is given is none of these "+
+			"(%d bytes). Make one: openssl rand -hex 32", where, len(text))
+	}
+	if key == (RootKey{}) {
+		return RootKey{}, weir.Errorf(weir.Invalid, "%s is all zeros, which is no key. Make one: openssl rand -hex 32", where)
+	}
+	return key, nil
+}
+
+func rootKeyOf(text string) (key RootKey, ok bool) {
+	if len(text) == len(key) && strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return RootKey([]byte(text)), true // 32 bytes that can be typed are half of a key in hex, or a password
+	}
+	text = strings.TrimSpace(text)
+	for _, decode := range []func(string) ([]byte, error){hex.DecodeString, base64.StdEncoding.DecodeString,
+		base64.RawStdEncoding.DecodeString, base64.URLEncoding.DecodeString, base64.RawURLEncoding.DecodeString} {
+		if b, err := decode(text); err == nil && len(b) == len(key) {
+			return RootKey(b), true
+		}
+	}
+	return RootKey{}, false
 }

@@ -1,11 +1,15 @@
 # shellcheck shell=bash
 # Apache Cassandra, one node.
 CASSANDRA=5.0.9
+IMAGE=cassandra:$CASSANDRA
 WAIT=180
 
 engine_version() { echo $CASSANDRA; }
 
-engine_install() { cached "cassandra-$CASSANDRA" maven_jars "org.apache.cassandra:cassandra-all:$CASSANDRA"; }
+engine_install() {
+  need_java
+  cached "cassandra-$CASSANDRA" maven_jars "org.apache.cassandra:cassandra-all:$CASSANDRA"
+}
 
 cassandra_yaml() {
   cat <<CONF
@@ -41,7 +45,7 @@ XML
   for o in java.base/jdk.internal.misc java.base/jdk.internal.ref java.base/sun.nio.ch java.rmi/sun.rmi.registry java.rmi/sun.rmi.server \
     java.management.rmi/com.sun.jmx.remote.internal.rmi; do opens+=(--add-exports "$o=ALL-UNNAMED"); done
   for o in java.base/java.io java.base/sun.nio.ch; do opens+=(--add-opens "$o=ALL-UNNAMED"); done
-  launch "$1" "$(java_home)/bin/java" -Xms256m -Xmx512m -Xss512k -XX:+UseSerialGC -XX:+ExitOnOutOfMemoryError -XX:TieredStopAtLevel=1 \
+  launch "$1" "$JAVA_HOME/bin/java" -Xms256m -Xmx512m -Xss512k -XX:+UseSerialGC -XX:+ExitOnOutOfMemoryError -XX:TieredStopAtLevel=1 \
     -Djava.net.preferIPv4Stack=true -Dio.netty.tryReflectionSetAccessible=true -Dcassandra.skip_wait_for_gossip_to_settle=0 \
     -Dcassandra.ring_delay_ms=2000 "-Dcassandra.jmx.local.port=$(port jmx)" "${opens[@]}" \
     "-Dcassandra.config=file:$DIR/cassandra.yaml" "-Dcassandra.storagedir=$DIR/data" -Dcassandra-foreground=yes \

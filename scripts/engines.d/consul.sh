@@ -2,6 +2,7 @@
 # A Consul agent that is a server of one, with its state on disk: keys, sessions and services outlive a restart.
 # 1.13.9 is the last release under the MPL that builds with a current Go.
 CONSUL=v1.13.9
+IMAGE=hashicorp/consul:${CONSUL#v}
 
 engine_version() { echo $CONSUL; }
 
@@ -10,8 +11,8 @@ engine_install() { cached "consul-$CONSUL" build_consul; }
 # build_consul: the module replaces its own parts by folders of its repository, which `go install` refuses. A module with
 # the same requirements and without those lines builds it.
 build_consul() {
-  local dir src
-  dir=$1
+  local dir=$1 src
+  need_go
   src=$(cd "$dir" && go mod download -json "github.com/hashicorp/consul@$CONSUL" | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')
   mkdir "$dir/src" "$dir/bin"
   sed -e 's#^module .*#module example.com/consulbuild#' -e '/^replace github.com\/hashicorp\/consul\//d' "$src/go.mod" >"$dir/src/go.mod"

@@ -11,7 +11,7 @@ engine_install() { cached "$(main_name)" build_ferretdb; }
 main_name() { echo "ferretdb-$FERRETDB-$(digest "$FERRETDB_SRC"/*)"; }
 
 build_ferretdb() {
-  command -v go >/dev/null || { echo "ferretdb is built from source and wants go in PATH: https://go.dev/dl"; return 1; }
+  need_go
   mkdir "$1/src" "$1/bin"
   cp "$FERRETDB_SRC/main.go" "$1/src/main.go"
   cp "$FERRETDB_SRC/go.mod" "$1/src/go.mod"
@@ -24,8 +24,8 @@ engine_needs() { echo postgres; }
 engine_start() {
   local pg
   pg=$(load postgres && port)
-  PGPASSWORD=weir psql -h 127.0.0.1 -p "$pg" -U weir -d weir -XAtc "SELECT 1 FROM pg_database WHERE datname = 'ferretdb'" | grep -q 1 ||
-    PGPASSWORD=weir psql -h 127.0.0.1 -p "$pg" -U weir -d weir -Xqc 'CREATE DATABASE ferretdb'
+  PGPASSWORD=weir timeout 5 psql -h 127.0.0.1 -p "$pg" -U weir -d weir -XAtc "SELECT 1 FROM pg_database WHERE datname = 'ferretdb'" | grep -q 1 ||
+    PGPASSWORD=weir timeout 5 psql -h 127.0.0.1 -p "$pg" -U weir -d weir -Xqc 'CREATE DATABASE ferretdb'
   mkdir -p "$DIR/state"
   launch "$1" "$CACHE/$(main_name)/bin/ferretdb" "127.0.0.1:$(port)" "postgres://weir:weir@127.0.0.1:$pg/ferretdb"
 }

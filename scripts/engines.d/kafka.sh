@@ -1,17 +1,19 @@
 # shellcheck shell=bash
 # Apache Kafka without ZooKeeper: `kafka` is one node that is broker and controller, `kafka3` three of them.
 KAFKA=4.4.0
+IMAGE=apache/kafka:$KAFKA
 CLUSTER_ID=d2VpcnRlc3RlbmdpbmVzMQ
 WAIT=120
 [ "$ENGINE" = kafka ] || PARTS=(1 2 3)
 
 engine_version() { echo $KAFKA; }
 
-engine_install() { cached "kafka-$KAFKA" maven_jars "org.apache.kafka:kafka_2.13:$KAFKA" org.slf4j:slf4j-simple:1.7.36; }
+engine_install() {
+  need_java
+  cached "kafka-$KAFKA" maven_jars "org.apache.kafka:kafka_2.13:$KAFKA" org.slf4j:slf4j-simple:1.7.36
+}
 
 controller_port() { port "controller$1"; }
-
-kafka_java() { echo "$(java_home)/bin/java"; }
 
 kafka_config() {
   local n=$1 p voters= replicas=${#PARTS[@]}
@@ -44,9 +46,9 @@ engine_start() {
   mkdir -p "$DIR/data$n"
   kafka_config "$n" >"$conf"
   [ -f "$DIR/data$n/meta.properties" ] ||
-    "$(kafka_java)" -Xmx128m -XX:TieredStopAtLevel=1 -cp "$cp" kafka.tools.StorageTool format --ignore-formatted -t $CLUSTER_ID -c "$conf" >"$DIR/format$n.log" 2>&1 ||
+    "$JAVA_HOME/bin/java" -Xmx128m -XX:TieredStopAtLevel=1 -cp "$cp" kafka.tools.StorageTool format --ignore-formatted -t $CLUSTER_ID -c "$conf" >"$DIR/format$n.log" 2>&1 ||
     failed "format$n" "$ENGINE cannot format its folder"
-  launch "$n" "$(kafka_java)" -Xms256m -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp "$cp" kafka.Kafka "$conf"
+  launch "$n" "$JAVA_HOME/bin/java" -Xms256m -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp "$cp" kafka.Kafka "$conf"
 }
 
 # answers PORT: the broker answers an ApiVersions request (18) with our correlation id, 7.

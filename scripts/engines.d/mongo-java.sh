@@ -7,6 +7,7 @@ MONGO_JAVA_MAIN=$HERE/engines.d/mongo-java/MongoJava.java
 engine_version() { echo $MONGO_JAVA; }
 
 engine_install() {
+  need_java
   cached "mongo-java-$MONGO_JAVA" maven_jars "de.bwaldvogel:mongo-java-server:$MONGO_JAVA" "de.bwaldvogel:mongo-java-server-h2-backend:$MONGO_JAVA" \
     org.slf4j:slf4j-simple:2.0.17
   cached "$(main_name)" java_main main "$CACHE/mongo-java-$MONGO_JAVA/lib/*" "$MONGO_JAVA_MAIN"
@@ -16,7 +17,7 @@ main_name() { echo "mongo-java-$MONGO_JAVA-main-$(digest "$MONGO_JAVA_MAIN")"; }
 
 engine_start() {
   mkdir -p "$DIR/data"
-  launch "$1" "$(java_home)/bin/java" -Xms64m -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 \
+  launch "$1" "$JAVA_HOME/bin/java" -Xms64m -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 \
     -cp "$CACHE/$(main_name)/main.jar:$CACHE/mongo-java-$MONGO_JAVA/lib/*" MongoJava "$(port)" "$DIR/data/mongo.h2"
 }
 

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # nginx, with the configuration that WEIR_NGINX_CONF names, or one that only says it is there. The script adds `daemon off`
 # and a folder of its own (-p), so a configuration's relative paths (pid, temporary folders, logs) end there.
+IMAGE=nginx:1.22
 
 engine_version() { nginx -v 2>&1 | sed 's/.*nginx.\([0-9.]*\).*/\1/'; }
 

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # OpenSearch, one node, from the jars of Maven Central: the server with the modules of its distribution on the class path.
 OPENSEARCH=2.19.6
+IMAGE=opensearchproject/opensearch:$OPENSEARCH
 WAIT=180
 OPENSEARCH_MAIN=$HERE/engines.d/opensearch/OpenSearchNode.java
 
@@ -8,6 +9,7 @@ engine_version() { echo $OPENSEARCH; }
 
 engine_install() {
   local m
+  need_java
   local -a jars=("org.opensearch:opensearch:$OPENSEARCH" org.apache.logging.log4j:log4j-core:2.25.4)
   for m in transport-netty4-client analysis-common mapper-extras-client lang-painless opensearch-scripting-painless-spi lang-expression \
     lang-mustache-client reindex-client parent-join-client percolator-client rank-eval-client aggs-matrix-stats-client ingest-common geo; do
@@ -41,7 +43,7 @@ appender.out.layout.pattern = [%d{ISO8601}][%-5p][%-25c{1.}] %m%n
 rootLogger.level = info
 rootLogger.appenderRef.out.ref = out
 CONF
-  launch "$1" "$(java_home)/bin/java" -Xms512m -Xmx512m -XX:+UseSerialGC -Dio.netty.noUnsafe=true -Dio.netty.noKeySetOptimization=true \
+  launch "$1" "$JAVA_HOME/bin/java" -Xms512m -Xmx512m -XX:+UseSerialGC -Dio.netty.noUnsafe=true -Dio.netty.noKeySetOptimization=true \
     -Dio.netty.recycler.maxCapacityPerThread=0 -Dlog4j.shutdownHookEnabled=false -Dlog4j2.disable.jmx=true -Djna.nosys=true \
     "-Djava.io.tmpdir=$DIR/tmp" -cp "$CACHE/$(main_name)/main.jar:$CACHE/opensearch-$OPENSEARCH/lib/*" OpenSearchNode "$DIR"
 }

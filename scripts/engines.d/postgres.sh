@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# PostgreSQL, two primaries and a streaming replica of each. The role weir owns the database weir, may create databases and
-# end other sessions of its own; nothing else is given to it. Durable: fsync stays on.
+# PostgreSQL, two primaries and a streaming replica of each. The roles are in postgres/1-roles.sql. Durable: fsync stays on.
 PG=15
+IMAGE=postgres:$PG
 BIN=/usr/lib/postgresql/$PG/bin
 STOP_SIGNAL=INT # the fast shutdown: sessions end, a last checkpoint is made
 PRIMARY=${ENGINE%-replica}
@@ -14,7 +14,7 @@ engine_install() { debian $BIN/postgres postgresql-$PG; }
 engine_needs() { [ "$ENGINE" = "$PRIMARY" ] || [ -d "$DIR/data" ] || echo "$PRIMARY"; }
 
 engine_start() {
-  [ "$(id -u)" -ne 0 ] || as_user "$(getent passwd postgres >/dev/null && echo postgres || echo nobody)"
+  as_user "$(getent passwd postgres >/dev/null && echo postgres || echo nobody)"
   [ -d "$DIR/data" ] || if [ "$ENGINE" = "$PRIMARY" ]; then make_primary; else make_replica; fi >"$DIR/make.log" 2>&1 ||
     failed make "$ENGINE cannot make its data"
   stale_lock
@@ -32,19 +32,14 @@ make_primary() {
   rm -rf "$new"
   echo postgres >"$DIR/password"
   "${AS[@]}" "$BIN/initdb" -D "$new" -U postgres --pwfile="$DIR/password" --auth=scram-sha-256 --encoding=UTF8 --locale=C.UTF-8 --lc-collate=C || return
-  "${AS[@]}" "$BIN/postgres" --single -D "$new" postgres <<'SQL' || return
-CREATE ROLE replicator LOGIN REPLICATION PASSWORD 'replicator'
-CREATE ROLE weir LOGIN CREATEDB PASSWORD 'weir'
-GRANT pg_signal_backend, pg_monitor TO weir
-CREATE DATABASE weir OWNER weir
-SQL
+  "${AS[@]}" "$BIN/postgres" --single -D "$new" postgres <"$HERE/engines.d/postgres/1-roles.sql" || return
   mv -T "$new" "$DIR/data"
 }
 
 make_replica() {
   local new=$DIR/data.new slot=${ENGINE//-/_}
   rm -rf "$new"
-  PGPASSWORD=postgres psql -h 127.0.0.1 -p "$(primary_port)" -U postgres -c "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = '$slot' AND NOT active" || return
+  PGPASSWORD=postgres timeout 5 psql -h 127.0.0.1 -p "$(primary_port)" -U postgres -c "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = '$slot' AND NOT active" || return
   PGPASSWORD=replicator "${AS[@]}" "$BIN/pg_basebackup" -h 127.0.0.1 -p "$(primary_port)" -U replicator -D "$new" -R -X stream -c fast -C -S "$slot" || return
   mv -T "$new" "$DIR/data"
 }
@@ -57,7 +52,7 @@ stale_lock() {
   tr '\0' ' ' <"/proc/$pid/cmdline" | grep -qF "$DIR/data" || rm -f "$file"
 }
 
-ask() { PGPASSWORD=weir PGCONNECT_TIMEOUT=2 psql -h 127.0.0.1 -p "$(port)" -U weir -d weir -XAtc "$1"; }
+ask() { PGPASSWORD=weir PGCONNECT_TIMEOUT=2 timeout 5 psql -h 127.0.0.1 -p "$(port)" -U weir -d weir -XAtc "$1"; }
 
 # A replica is ready when it answers and, if its primary is up, when it follows it.
 engine_ready() {

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # Redis Cluster: three masters, no replicas. One that is down takes its third of the keys with it.
+IMAGE=redis:7.0
 PARTS=(1 2 3)
 
 engine_version() { redis-server --version | sed -n 's/.* v=\([^ ]*\).*/\1/p'; }
@@ -14,7 +15,7 @@ engine_start() {
 
 each_node() {
   local p
-  for p in "${PARTS[@]}"; do redis-cli -p "$(port "$p")" "$@" || return; done
+  for p in "${PARTS[@]}"; do timeout 3 redis-cli -p "$(port "$p")" "$@" || return; done
 }
 
 # The file "made" says that the three know each other; without it, a first start was cut short.

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # versitygw, an S3 server over plain files (Apache-2.0). It has no versions and no lifecycle rules.
 VERSITYGW=v1.8.0
+IMAGE=versity/versitygw:$VERSITYGW
 
 engine_version() { echo $VERSITYGW; }
 

@@ -154,10 +154,17 @@ type ingested struct{ Asset, HLS, DASH, Watch string }
 // weir runs a command of the binary and returns its exit code and what it printed.
 func weir(t testing.TB, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
+	return weirWith(t, nil, args...)
+}
+
+// weirWith is weir with more in its environment.
+func weirWith(t testing.TB, environ []string, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	var out, errOut bytes.Buffer
 	cmd := exec.CommandContext(ctx, weirBin, args...)
+	cmd.Env = append(os.Environ(), environ...)
 	cmd.Stdout, cmd.Stderr = &out, &errOut
 	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
 		t.Fatalf("weir %v: %v", args, err)

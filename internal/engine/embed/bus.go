@@ -156,14 +156,14 @@ func checkMessage(m weir.Message) error {
 	return nil
 }
 
-// validName is what Kafka allows of topics and groups.
+// validName is what Kafka allows of topics and groups, and short enough to be part of other names there.
 func validName(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; (c|0x20 < 'a' || c|0x20 > 'z') && (c < '0' || c > '9') && c != '.' && c != '_' && c != '-' {
 			return false
 		}
 	}
-	return s != "" && s != "." && s != ".." && len(s) <= 249
+	return s != "" && s != "." && s != ".." && len(s) <= 100
 }
 
 func (b *Bus) isClosed() bool {

@@ -2,6 +2,7 @@ package embed
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	weir "github.com/weirstream/weir"
@@ -20,7 +21,7 @@ const (
 // a time; while a partition rests after an error, those of other partitions are handled. Errors: Invalid (a topic or group
 // that cannot be one), Unavailable (the bus was closed), and those of joining.
 func (b *Bus) Consume(ctx context.Context, topic, group string, handle func(context.Context, weir.Message) error) error {
-	if !validName(topic) || !validName(group) {
+	if !validName(topic) || !validName(group) || strings.Contains(group, ".") {
 		return weir.Errorf(weir.Invalid, "%q and %q are not names of a topic and a group", topic, group)
 	}
 	g, err := b.join(ctx, groupName{topic, group})

@@ -37,6 +37,10 @@ func TestBusConformance(t *testing.T) {
 	}
 }
 
+func TestBusScan(t *testing.T) {
+	enginetest.BusScan(t, openBus(t, filepath.Join(t.TempDir(), "bus.db")))
+}
+
 func openBus(t testing.TB, path string) *embed.Bus {
 	t.Helper()
 	b, err := embed.OpenBus(t.Context(), path)

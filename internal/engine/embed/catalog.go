@@ -60,7 +60,7 @@ func (s *Catalog) List(ctx context.Context, organisation, before string, limit i
 		before = "~" // sorts behind every id
 	}
 	rows, err := s.DB.Reader().QueryContext(ctx, `SELECT `+titleColumns+` FROM title
-		WHERE organisation = ? AND state <> 'deleted' AND id < ? ORDER BY id DESC LIMIT ?`, organisation, before, limit)
+		WHERE organisation = ? AND state <> 'deleted' AND created <> 0 AND id < ? ORDER BY id DESC LIMIT ?`, organisation, before, limit)
 	if err != nil {
 		return nil, loaded("titles", err)
 	}

@@ -37,7 +37,7 @@ func OpenDB(ctx context.Context, path string, migrations fs.FS) (*DB, error) {
 	if db.writer, err = openPool(path, writerOptions(), 1); err != nil {
 		return nil, fmt.Errorf("open store %s: %w", path, err)
 	}
-	if err := migrate(ctx, db.writer, migrations); err != nil {
+	if err := upgrade(ctx, db.writer, migrations); err != nil {
 		_ = db.writer.Close()
 		return nil, fmt.Errorf("open store %s: %w", path, storeError(err))
 	}

@@ -27,8 +27,8 @@ func openWith(ctx context.Context, path, folder string) (*DB, error) {
 	return OpenDB(ctx, path, dir)
 }
 
-// migrate applies what is missing, each file in a transaction of its own.
-func migrate(ctx context.Context, db *sql.DB, dir fs.FS) error {
+// upgrade applies what is missing, each file in a transaction of its own.
+func upgrade(ctx context.Context, db *sql.DB, dir fs.FS) error {
 	provider, err := goose.NewProvider(goose.DialectSQLite3, db, dir, goose.WithDisableGlobalRegistry(true),
 		goose.WithAllowOutofOrder(true), goose.WithSlog(slog.New(slog.DiscardHandler)))
 	if err != nil {

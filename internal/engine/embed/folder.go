@@ -2,6 +2,7 @@ package embed
 
 import (
 	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -18,12 +19,14 @@ const (
 	lockFile    = "lock"     // flock-ed while the folder is open; says by whom
 	formatFile  = "format"   // the format's version, in decimal
 	rootKeyFile = "root.key" // 32 random bytes
+	nameFile    = "name"     // Folder.Name
 )
 
 // Folder is a data folder: a directory that one process at a time owns, with a format and a root key.
 type Folder struct {
 	Dir     string   // absolute
-	RootKey [32]byte // wraps every secret at rest; made on the first start, and lost with the folder
+	RootKey [32]byte // wraps every secret at rest; made or given on the first start, and lost with the folder
+	Name    string   // tells data folders apart, wherever they are moved: 16 hex digits
 
 	root *os.Root
 	lock *os.File
@@ -34,14 +37,23 @@ type step = func(*os.Root) error
 
 // formatSteps are the steps from no folder (version 0) on; the format this program writes is their number. Tables of
 // stores are not part of it: they have migrations of their own.
-var formatSteps = []step{
-	makeRootKey, // 1
+func formatSteps(rootKey [32]byte) []step {
+	return []step{
+		func(root *os.Root) error { return makeRootKey(root, rootKey) }, // 1
+		makeName, // 2
+	}
 }
 
 // OpenFolder creates the folder (mode 0700) if need be, locks it and brings it to the format of this program. It is a
 // Conflict, in a sentence for the person who started the program, when another process has it open or a newer version of
 // the program wrote it.
-func OpenFolder(dir string) (*Folder, error) { return openFolder(dir, formatSteps) }
+func OpenFolder(dir string) (*Folder, error) { return OpenFolderWith(dir, [32]byte{}) }
+
+// OpenFolderWith is OpenFolder for a folder that is to open what another sealed: if it has no root key yet it gets this
+// one. Zero is a random one.
+func OpenFolderWith(dir string, rootKey [32]byte) (*Folder, error) {
+	return openFolder(dir, formatSteps(rootKey))
+}
 
 func openFolder(dir string, steps []step) (*Folder, error) {
 	dir, err := filepath.Abs(dir)
@@ -79,6 +91,13 @@ func (f *Folder) prepare(steps []step) (err error) {
 			f.Path(rootKeyFile)), err)
 	}
 	copy(f.RootKey[:], key)
+	name, err := f.root.ReadFile(nameFile)
+	if f.Name = strings.TrimSpace(string(name)); err == nil && !weir.ValidID(f.Name) {
+		err = weir.Errorf(weir.Conflict, "%s does not hold a name", f.Path(nameFile))
+	}
+	if err != nil {
+		return fmt.Errorf("read the data folder's name: %w", err)
+	}
 	return nil
 }
 
@@ -135,13 +154,24 @@ func (f *Folder) Close() error {
 }
 
 // makeRootKey keeps a key that is there: a crash may have come between it and the record of its format.
-func makeRootKey(root *os.Root) error {
+func makeRootKey(root *os.Root, key [32]byte) error {
 	if _, err := root.Stat(rootKeyFile); err == nil {
 		return nil
 	}
-	key := make([]byte, 32)
-	_, _ = rand.Read(key) // crypto/rand.Read never fails
-	return replaceFile(root, rootKeyFile, key)
+	if key == [32]byte{} {
+		_, _ = rand.Read(key[:]) // crypto/rand.Read never fails
+	}
+	return replaceFile(root, rootKeyFile, key[:])
+}
+
+// makeName keeps a name that is there, as makeRootKey does.
+func makeName(root *os.Root) error {
+	if _, err := root.Stat(nameFile); err == nil {
+		return nil
+	}
+	name := make([]byte, 8)
+	_, _ = rand.Read(name) // never fails
+	return replaceFile(root, nameFile, []byte(hex.EncodeToString(name)+"\n"))
 }
 
 // replaceFile puts a small file in place, whole and durably.

@@ -1,4 +1,4 @@
 package embed
 
-// OpenFolderWith opens a folder as a program with other format steps would.
-var OpenFolderWith = openFolder
+// OpenFolderInSteps opens a folder as a program with other format steps would.
+var OpenFolderInSteps = openFolder

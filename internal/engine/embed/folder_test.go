@@ -18,10 +18,10 @@ import (
 func TestFolderIsMadeOnce(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "deep", "data")
 	first := openFolder(t, dir)
-	if first.Dir != dir || first.Path("x") != filepath.Join(dir, "x") || first.RootKey == [32]byte{} {
-		t.Errorf("OpenFolder = %s, a root key: %v", first.Dir, first.RootKey != [32]byte{})
+	if first.Dir != dir || first.Path("x") != filepath.Join(dir, "x") || first.RootKey == [32]byte{} || len(first.Name) != 16 {
+		t.Errorf("OpenFolder = %s, a root key: %v, name %q", first.Dir, first.RootKey != [32]byte{}, first.Name)
 	}
-	for name, want := range map[string]fs.FileMode{".": 0o700, "root.key": 0o600, "format": 0o600, "lock": 0o600} {
+	for name, want := range map[string]fs.FileMode{".": 0o700, "root.key": 0o600, "name": 0o600, "format": 0o600, "lock": 0o600} {
 		if fi, err := os.Stat(filepath.Join(dir, name)); err != nil || fi.Mode().Perm() != want {
 			t.Errorf("%s has mode %v, %v, want %v", name, fi.Mode(), err, want)
 		}
@@ -29,11 +29,11 @@ func TestFolderIsMadeOnce(t *testing.T) {
 	if err := first.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if second := openFolder(t, dir); second.RootKey != first.RootKey {
-		t.Error("opened again it has another root key")
+	if second := openFolder(t, dir); second.RootKey != first.RootKey || second.Name != first.Name {
+		t.Error("opened again it has another root key or name")
 	}
-	if other := openFolder(t, t.TempDir()); other.RootKey == first.RootKey {
-		t.Error("another folder has the same root key")
+	if other := openFolder(t, t.TempDir()); other.RootKey == first.RootKey || other.Name == first.Name {
+		t.Error("another folder has the same root key or name")
 	}
 }
 
@@ -69,14 +69,14 @@ func TestFolderFormats(t *testing.T) {
 	step := func(name string, err error) func(*os.Root) error {
 		return func(root *os.Root) error {
 			ran = append(ran, name)
-			return errors.Join(err, root.WriteFile("root.key", make([]byte, 32), 0o600))
+			return errors.Join(err, root.WriteFile("root.key", make([]byte, 32), 0o600), root.WriteFile("name", []byte("n\n"), 0o600))
 		}
 	}
 	broken := errors.New("broken")
 	f := func(want string, steps ...func(*os.Root) error) error {
 		t.Helper()
 		ran = nil
-		folder, err := embed.OpenFolderWith(dir, steps)
+		folder, err := embed.OpenFolderInSteps(dir, steps)
 		if diff := cmp.Diff(want, strings.Join(ran, " ")); diff != "" {
 			t.Errorf("steps (-want +got):\n%s", diff)
 		}
@@ -126,6 +126,7 @@ func TestFolderRefusesDamage(t *testing.T) {
 	f("root.key", os.Remove, "restore it from a backup")
 	f("root.key", overwrite, "restore it from a backup")
 	f("format", overwrite, "does not hold a format version")
+	f("name", func(path string) error { return os.WriteFile(path, []byte("../x"), 0o600) }, "does not hold a name")
 }
 
 // A crash between the root key and the record of the format loses nothing.

@@ -28,10 +28,10 @@ var _ weir.Registry = (*Registry)(nil)
 // Register implements [weir.Registry]. It returns nil when ctx has ended and the instance is withdrawn. An instance of the
 // same id replaces the earlier one.
 func (r *Registry) Register(ctx context.Context, instance weir.Instance, ttl time.Duration) error {
-	switch {
-	case instance.Service == "" || instance.ID == "":
-		return weir.Errorf(weir.Invalid, "an instance needs a service and an id")
-	case ttl <= 0:
+	if err := instance.Check(); err != nil {
+		return err
+	}
+	if ttl <= 0 {
 		return weir.Errorf(weir.Invalid, "an instance cannot live for %s", ttl)
 	}
 	instance.Meta = maps.Clone(instance.Meta)
@@ -65,8 +65,12 @@ func (r *Registry) withdraw(mine *weir.Instance) {
 func (r *Registry) Watch(ctx context.Context, service string, f func([]weir.Instance)) error {
 	news, leave := r.news.join(instanceNews(service), 1)
 	defer leave()
-	for {
-		f(r.instances(service))
+	for first, seen := true, []weir.Instance(nil); ; first = false {
+		now := r.instances(service)
+		if first || !slices.EqualFunc(now, seen, equal) { // news may be of what the last look saw already
+			f(copies(now))
+		}
+		seen = now
 		select {
 		case <-ctx.Done():
 			return nil
@@ -75,17 +79,28 @@ func (r *Registry) Watch(ctx context.Context, service string, f func([]weir.Inst
 	}
 }
 
-// instances is a copy, sorted by ID.
+// instances is sorted by ID. Nobody changes their metadata.
 func (r *Registry) instances(service string) []weir.Instance {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	list := make([]weir.Instance, 0, len(r.services[service]))
 	for _, i := range r.services[service] {
-		c := *i
-		c.Meta = maps.Clone(i.Meta)
-		list = append(list, c)
+		list = append(list, *i)
 	}
 	slices.SortFunc(list, func(a, b weir.Instance) int { return cmp.Compare(a.ID, b.ID) })
+	return list
+}
+
+func equal(a, b weir.Instance) bool {
+	return a.Service == b.Service && a.ID == b.ID && a.Address == b.Address && maps.Equal(a.Meta, b.Meta)
+}
+
+// copies are the watcher's to keep and to change.
+func copies(list []weir.Instance) []weir.Instance {
+	list = slices.Clone(list)
+	for n := range list {
+		list[n].Meta = maps.Clone(list[n].Meta)
+	}
 	return list
 }
 

@@ -1,11 +1,8 @@
 package embed_test
 
 import (
-	"context"
 	"path/filepath"
-	"sync"
 	"testing"
-	"time"
 
 	"github.com/weirstream/weir"
 	"github.com/weirstream/weir/internal/engine/embed"
@@ -49,55 +46,4 @@ func TestRegistryValuesSurvive(t *testing.T) {
 	if err != nil || string(got.Value) != "v" || got.Version != version {
 		t.Errorf("KV = %+v, %v", got, err)
 	}
-}
-
-// An instance that was replaced by one of the same id does not take it along when it ends.
-func TestRegistryReplacedInstance(t *testing.T) {
-	r := &embed.Registry{}
-	var running sync.WaitGroup
-	start := func(address string) (stop func()) {
-		ctx, cancel := context.WithCancel(t.Context())
-		running.Go(func() {
-			if err := r.Register(ctx, weir.Instance{Service: "edge", ID: "a", Address: address}, time.Second); err != nil {
-				t.Error(err)
-			}
-		})
-		return cancel
-	}
-	seen := make(chan string, 10)
-	ctx, stopWatch := context.WithCancel(t.Context())
-	running.Go(func() {
-		err := r.Watch(ctx, "edge", func(is []weir.Instance) {
-			text := ""
-			for _, i := range is {
-				text += i.Address
-			}
-			seen <- text
-		})
-		if err != nil {
-			t.Error(err)
-		}
-	})
-	want := func(text string) {
-		t.Helper()
-		select {
-		case got := <-seen:
-			if got != text {
-				t.Errorf("seen %q, want %q", got, text)
-			}
-		case <-time.After(10 * time.Second):
-			t.Fatalf("%q not seen", text)
-		}
-	}
-	want("")
-	stopOld := start("old")
-	want("old")
-	stopNew := start("new")
-	want("new")
-	stopOld()
-	want("new")
-	stopNew()
-	want("")
-	stopWatch()
-	running.Wait()
 }

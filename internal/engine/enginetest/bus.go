@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -97,7 +98,7 @@ func busSizes(t *testing.T, connect func() weir.Bus) {
 
 func busRefusals(t *testing.T, connect func() weir.Bus) {
 	b := connect()
-	for _, topic := range []string{"", ".", "a/b", "a b"} {
+	for _, topic := range []string{"", ".", "..", "a/b", "a b", "\u00e9", strings.Repeat("x", 101)} {
 		if err := b.Publish(t.Context(), weir.Message{Topic: topic}); weir.KindOf(err) != weir.Invalid {
 			t.Errorf("Publish to topic %q = %v, want Invalid", topic, err)
 		}
@@ -105,8 +106,14 @@ func busRefusals(t *testing.T, connect func() weir.Bus) {
 			t.Errorf("Consume of topic %q = %v, want Invalid", topic, err)
 		}
 	}
-	if err := b.Consume(t.Context(), "t", "", nil); weir.KindOf(err) != weir.Invalid {
-		t.Errorf("Consume in a group without a name = %v, want Invalid", err)
+	for _, group := range []string{"", "a.b", "a/b", strings.Repeat("x", 101)} {
+		if err := b.Consume(t.Context(), "t", group, nil); weir.KindOf(err) != weir.Invalid {
+			t.Errorf("Consume in group %q = %v, want Invalid", group, err)
+		}
+	}
+	long := weir.Message{Topic: newTopic(), Key: strings.Repeat("k", 1<<10+1)}
+	if err := b.Publish(t.Context(), long); weir.KindOf(err) != weir.TooLarge {
+		t.Errorf("Publish of a key of %d bytes = %v, want TooLarge", len(long.Key), err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -27,6 +28,9 @@ func Cache(t *testing.T, open func(t *testing.T) (c weir.Cache, advance func(tim
 		{"UnusualKeys", cacheUnusualKeys},
 		{"OwnBytes", cacheOwnBytes},
 		{"Limits", cacheLimits},
+		{"LargeValues", cacheLargeValues},
+		{"LargeRace", cacheLargeRace},
+		{"DeleteMany", cacheDeleteMany},
 		{"Context", cacheContext},
 		{"Race", cacheRace},
 		{"PubSub", cachePubSub},
@@ -62,12 +66,27 @@ func cacheSetAndGet(t *testing.T, c weir.Cache) {
 }
 
 func cacheUnusualKeys(t *testing.T, c weir.Cache) {
-	ks := []string{"a", "A", "a b", "a/b", "..", "{tag}", "a\nb", "a\x00b", "ü", "*", string(make([]byte, 1000))}
+	ks := []string{"", " ", "a", "A", "a b", "a/b", "..", "{", "}", "{}", "{tag}", "{tag}a", "{tag}b", "}{", "a{b}{c}d", "a\nb", "a\r\nb",
+		"$1\r\na\r\n", "a\x00b", "\xff\xfe", "ü", "*", "?", "[a]", strings.Repeat("k", 1000), strings.Repeat("k", 1001), string(make([]byte, 4000))}
 	for _, k := range ks {
 		set(t, c, k, "value of "+k)
 	}
 	for _, k := range ks {
 		wantHit(t, c, k, "value of "+k)
+	}
+	if err := c.Delete(t.Context(), ks[1:]...); err != nil {
+		t.Error(err)
+	}
+	for _, k := range ks[1:] {
+		wantMiss(t, c, k)
+	}
+	wantHit(t, c, "", "value of ")
+	for _, channel := range ks {
+		s := subscribe(t, c, channel)
+		publish(t, c, channel, "message on "+channel)
+		if got := s.await(t, 1); !slices.Equal(got, []string{"message on " + channel}) {
+			t.Errorf("channel %q heard %q", channel, got)
+		}
 	}
 }
 
@@ -105,18 +124,32 @@ func cacheLifetime(t *testing.T, c weir.Cache, advance func(time.Duration)) {
 			t.Fatal(err)
 		}
 	}
-	f("short", 500*time.Millisecond)
+	const short = 2500 * time.Millisecond // so that what is set just now is surely there on an engine whose time passes by itself
+	f("short", short)
 	f("long", time.Hour)
-	f("renewed", 500*time.Millisecond)
+	f("renewed", short)
 	f("renewed", time.Hour)
 	f("cut", time.Hour)
-	f("cut", 500*time.Millisecond)
+	f("cut", short)
+	f("brief", 1001*time.Microsecond)
+	f("briefest", 1)
+	f("longest", 1<<62)
+	large := pattern(100_000, 7)
+	if err := c.Set(t.Context(), "large", []byte(large), short); err != nil {
+		t.Fatal(err)
+	}
 	wantHit(t, c, "short", "short")
-	advance(time.Second)
+	wantHit(t, c, "large", large)
+	advance(100 * time.Millisecond)
+	wantMiss(t, c, "brief")
+	wantMiss(t, c, "briefest")
+	advance(short)
 	wantMiss(t, c, "short")
 	wantMiss(t, c, "cut")
-	wantHit(t, c, "long", "long")
-	wantHit(t, c, "renewed", "renewed")
+	wantMiss(t, c, "large")
+	for _, key := range []string{"long", "renewed", "longest"} {
+		wantHit(t, c, key, key)
+	}
 }
 
 func cacheContext(t *testing.T, c weir.Cache) {
@@ -127,6 +160,9 @@ func cacheContext(t *testing.T, c weir.Cache) {
 	wantKind(t, c.Set(ctx, "k", []byte("v"), time.Minute), weir.Unavailable)
 	wantKind(t, c.Delete(ctx, "k"), weir.Unavailable)
 	wantKind(t, c.Publish(ctx, "ch", []byte("m")), weir.Unavailable)
+	if err := c.Subscribe(ctx, "ch", nil, func([]byte) {}); err != nil {
+		t.Errorf("Subscribe = %v with an ended context, want nil", err)
+	}
 	late, cancelLate := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
 	defer cancelLate()
 	_, _, err = c.Get(late, "k")

@@ -84,6 +84,9 @@ func catalogList(t *testing.T, s CatalogStore) {
 	if got, err := s.Load(t.Context(), "acme", "cc"); err != nil || got.State != catalog.Deleted || !got.Created.IsZero() {
 		t.Errorf("Load of a tombstone = %+v, %v", got, err)
 	}
+	early := title("acme", "bc") // its master's fact is still to come
+	early.Name, early.Created = "", time.Time{}
+	mustSave(t, s, early)
 	f := func(before string, limit int, want ...string) {
 		t.Helper()
 		list, err := s.List(t.Context(), "acme", before, limit)

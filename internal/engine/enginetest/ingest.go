@@ -29,6 +29,7 @@ func Ingest(t *testing.T, open func(t *testing.T) IngestStore) {
 		{"Update", ingestUpdate},
 		{"UpdateRace", ingestUpdateRace},
 		{"Uploading", ingestUploading},
+		{"Unplanned", ingestUnplanned},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, open(t)) })
 	}
@@ -162,4 +163,53 @@ func ingestUploading(t *testing.T, s IngestStore) {
 	f("", 2, "a", "b")
 	f("b", 2, "c", "d")
 	f("d", 2)
+}
+
+func ingestUnplanned(t *testing.T, s IngestStore) {
+	for i, id := range []string{"a1", "a2", "a3", "a4", "a5"} {
+		r := mustCreate(t, s, id)
+		if id == "a5" {
+			continue // still uploading
+		}
+		r.Asset.State, r.Asset.Master.SHA256, r.Asset.Master.Created = weir.AssetReceived, "ab", noon.Add(time.Duration(i)*time.Second)
+		if err := s.Update(t.Context(), r); err != nil {
+			t.Fatalf("Update(%s) = %v", id, err)
+		}
+	}
+	for range 2 { // twice is once
+		if err := s.Planned(t.Context(), "a2"); err != nil {
+			t.Fatalf("Planned = %v", err)
+		}
+	}
+	if err := s.Planned(t.Context(), "none"); err != nil {
+		t.Errorf("Planned of no asset = %v", err)
+	}
+	f := func(before time.Time, after string, limit int, want ...string) {
+		t.Helper()
+		records, err := s.Unplanned(t.Context(), before, after, limit)
+		if err != nil {
+			t.Fatalf("Unplanned = %v", err)
+		}
+		var got []string
+		for _, r := range records {
+			got = append(got, r.Asset.ID)
+		}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("Unplanned(%s, %q, %d) (-want +got):\n%s", before, after, limit, d)
+		}
+	}
+	f(noon.Add(time.Hour), "", 10, "a1", "a3", "a4")
+	f(noon.Add(time.Hour), "", 2, "a1", "a3")
+	f(noon.Add(time.Hour), "a1", 10, "a3", "a4")
+	f(noon.Add(3*time.Second), "", 10, "a1", "a3")
+	f(noon, "", 10)
+	r, err := s.Load(t.Context(), "a3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Asset.State = weir.AssetDeleted
+	if err := s.Update(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	f(noon.Add(time.Hour), "", 10, "a1", "a4")
 }

@@ -25,11 +25,16 @@ func Registry(t *testing.T, open func(t *testing.T) weir.Registry) {
 		{"Instances", registryInstances},
 		{"InstancesRace", registryInstancesRace},
 		{"InvalidInstances", registryInvalidInstances},
+		{"UnusualInstances", registryUnusualInstances},
+		{"ReplacedInstance", registryReplacedInstance},
+		{"NoNewsWithoutChange", registryNoNewsWithoutChange},
+		{"ManyWatchers", registryManyWatchers},
 		{"WatchEnds", registryWatchEnds},
 		{"Values", registryValues},
 		{"UnusualValues", registryUnusualValues},
 		{"ValueChain", registryValueChain},
 		{"WatchValue", registryWatchValue},
+		{"Pairs", registryPairs},
 		{"Context", registryContext},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, open(t)) })
@@ -74,9 +79,12 @@ func registryInstancesRace(t *testing.T, r weir.Registry) {
 }
 
 func registryInvalidInstances(t *testing.T, r weir.Registry) {
-	for _, i := range []weir.Instance{{ID: "a"}, {Service: "edge"}} {
+	for _, i := range []weir.Instance{{ID: "a"}, {Service: "edge"}, {Service: "edge", ID: "\xff"},
+		{Service: "edge", ID: "a", Meta: map[string]string{"k": "\xff"}}} {
 		wantKind(t, r.Register(t.Context(), i, lifetime), weir.Invalid)
 	}
+	large := weir.Instance{Service: "edge", ID: "a", Meta: map[string]string{"k": strings.Repeat("v", weir.MaxInstanceBytes)}}
+	wantKind(t, r.Register(t.Context(), large, lifetime), weir.TooLarge)
 	wantKind(t, r.Register(t.Context(), weir.Instance{Service: "edge", ID: "a"}, 0), weir.Invalid)
 }
 
@@ -133,7 +141,11 @@ func registryUnusualValues(t *testing.T, r weir.Registry) {
 	f("A", "not a")
 	f("with space and ü", "v")
 	f(strings.Repeat("k", 500), "v")
-	f("large", pattern(400<<10, 5))
+	for _, key := range []string{"/", "//", "/leading", "trailing/", "a//b", ".", "..", "./a", "a/..", "a/../b", "a/.hidden", "...",
+		"%", "%2F", "a%2fb", "+", "?q=1#f", "\x00\xff", "\n", "a:b;c=d&e,f", "~-._", "recurse"} {
+		f(key, "v of "+key)
+	}
+	f("large", pattern(512<<10, 5))
 	_, err := r.PutKV(t.Context(), "too-large", make([]byte, 512<<10+1), 0)
 	wantKind(t, err, weir.TooLarge)
 	_, err = r.PutKV(t.Context(), "", []byte("x"), 0)
@@ -206,6 +218,17 @@ func registryContext(t *testing.T, r weir.Registry) {
 	_, err = r.PutKV(ctx, "k", []byte("v"), 0)
 	wantKind(t, err, weir.Unavailable)
 	wantValue(t, r, "k", "", 0)
+	if err := r.Register(ctx, weir.Instance{Service: "edge", ID: "a"}, lifetime); err != nil {
+		t.Errorf("Register under a context that has ended = %v, want nil", err)
+	}
+	ctx, cancel = context.WithDeadline(t.Context(), time.Unix(1, 0))
+	defer cancel()
+	_, err = r.KV(ctx, "k")
+	wantKind(t, err, weir.Timeout)
+	_, err = r.PutKV(ctx, "k", []byte("v"), 0)
+	wantKind(t, err, weir.Timeout)
+	wantValue(t, r, "k", "", 0)
+	watch(t, r, "edge").until(t)
 }
 
 // register runs Register until stop is called, or the test ends, and stop waits for its end.

@@ -21,6 +21,7 @@ export class DashEngine implements Engine {
   constructor(
     private readonly video: HTMLVideoElement,
     private readonly listener: Listener,
+    private readonly buffer: number,
   ) {}
 
   async load(url: string, at: number): Promise<void> {
@@ -33,6 +34,7 @@ export class DashEngine implements Engine {
     try {
       await player.attach(this.video);
       player.configure(config);
+      if (this.buffer > 0) player.configure({ streaming: { bufferingGoal: this.buffer, bufferBehind: this.buffer } });
       this.listen(player);
       await player.load(url, at);
       this.tell(player);

@@ -1,9 +1,10 @@
 // <weir-player>: the player as one custom element.
 //
-//   <weir-player hls="https://…/main.m3u8" dash="https://…/main.mpd" engine="hls" title="…" poster="…" duration="30" autoplay>
+//   <weir-player hls="https://…/main.m3u8" dash="https://…/main.mpd" engine="hls" title="…" poster="…" duration="30" buffer="10" autoplay>
 //
 // Attributes may change at any time. Changing engine goes on at the same place; changing hls or dash starts anew. A source
-// that is still growing is played from its start. duration, in seconds, is how long a growing one will be in the end.
+// that is still growing is played from its start. duration, in seconds, is how long a growing one will be in the end. buffer,
+// in seconds, is the most to hold ahead of the position and behind it, for those who pay by the byte; changing it starts anew.
 
 import { h } from "../dom.ts";
 import { Controls } from "./controls.ts";
@@ -19,7 +20,7 @@ const rest = 3000;
 
 /** "weir-change" is dispatched after every change of state. */
 export class WeirPlayer extends HTMLElement {
-  static readonly observedAttributes = ["hls", "dash", "engine", "title", "poster", "duration"];
+  static readonly observedAttributes = ["hls", "dash", "engine", "title", "poster", "duration", "buffer"];
 
   /** The element that plays, for tests and for what this element does not offer. */
   readonly video: HTMLVideoElement;
@@ -109,6 +110,8 @@ export class WeirPlayer extends HTMLElement {
   set engine(kind: EngineKind) { this.setAttribute("engine", kind); }
   get duration(): number { return Number(this.getAttribute("duration")) || 0; }
   set duration(seconds: number) { this.setAttribute("duration", String(seconds)); }
+  get buffer(): number { return Math.max(0, Number(this.getAttribute("buffer")) || 0); }
+  set buffer(seconds: number) { this.setAttribute("buffer", String(seconds)); }
 
   private label(): void {
     this.setAttribute("aria-label", this.title ? `Player: ${this.title}` : "Player");
@@ -121,6 +124,7 @@ export class WeirPlayer extends HTMLElement {
     this.reload = true;
     queueMicrotask(() => {
       this.reload = false;
+      this.playback.buffer = this.buffer;
       if (this.isConnected) void this.playback.open(sourcesOf(this.hls, this.dash), this.engine, 0, this.hasAttribute("autoplay"));
     });
   }

@@ -30,15 +30,18 @@ export interface Engine {
   destroy(): Promise<void>;
 }
 
-/** Makes the engine for a kind of manifest. Libraries are loaded when first needed. */
-export async function makeEngine(kind: EngineKind, video: HTMLVideoElement, listener: Listener): Promise<Engine> {
+/**
+ * Makes the engine for a kind of manifest. Libraries are loaded when first needed. With buffer, in seconds, no more than that
+ * is kept ahead of the position and behind it; 0 leaves it to the engine.
+ */
+export async function makeEngine(kind: EngineKind, video: HTMLVideoElement, listener: Listener, buffer: number): Promise<Engine> {
   if (kind === "dash") {
     const { DashEngine } = await import("./dash.ts");
-    return new DashEngine(video, listener);
+    return new DashEngine(video, listener, buffer);
   }
   if ("MediaSource" in globalThis || "ManagedMediaSource" in globalThis) {
     const { HlsEngine } = await import("./hls.ts");
-    return new HlsEngine(video, listener);
+    return new HlsEngine(video, listener, buffer);
   }
   const { NativeEngine } = await import("./native.ts");
   return new NativeEngine(video, listener);

@@ -21,6 +21,7 @@ export class HlsEngine implements Engine {
   constructor(
     private readonly video: HTMLVideoElement,
     private readonly listener: Listener,
+    private readonly buffer: number,
   ) {}
 
   async load(url: string, at: number): Promise<void> {
@@ -29,7 +30,9 @@ export class HlsEngine implements Engine {
       return;
     }
     // A growing playlist is live to hls.js, which would begin near its end: the position is always given.
-    const hls = new Hls({ ...config, startPosition: at });
+    const { buffer } = this;
+    const limits = buffer > 0 ? { maxBufferLength: buffer, maxMaxBufferLength: buffer, backBufferLength: buffer } : {};
+    const hls = new Hls({ ...config, ...limits, startPosition: at });
     this.hls = hls;
     const tellRenditions = (): void => this.listener.renditions(
       hls.levels.map((l, i) => ({ id: String(i), height: l.height, bandwidth: l.bitrate })));

@@ -28,6 +28,8 @@ const patience = 15_000;
 /** "change" is dispatched after every change of the state. */
 export class Playback extends EventTarget {
   state: State = initial;
+  /** Seconds to keep ahead of the position and behind it, from the next load on; 0 leaves it to the engine. */
+  buffer = 0;
   private sources: Sources = {};
   private engine: Engine | undefined;
   /** Counts loads, so that what an older one still says is not heard. */
@@ -136,7 +138,7 @@ export class Playback extends EventTarget {
     await this.release();
     if (load !== this.load) return;
     try {
-      const engine = await makeEngine(kind, this.video, this.listener(load));
+      const engine = await makeEngine(kind, this.video, this.listener(load), this.buffer);
       if (load !== this.load) return void engine.destroy();
       this.engine = engine;
       await engine.load(this.sources[kind] ?? "", at);

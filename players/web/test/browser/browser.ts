@@ -1,6 +1,6 @@
 // A Chromium with instruments: what a page's player does is noted from before its first script runs.
 
-import { chromium, type Browser, type Page } from "playwright-core";
+import { chromium, type Browser, type BrowserContextOptions, type Page } from "playwright-core";
 import type { WeirPlayer } from "../../src/player/element.ts";
 import type { Moment } from "./verdict.ts";
 
@@ -40,8 +40,10 @@ export interface Instrumented {
 }
 
 /** A small viewport costs a machine without a GPU less time a frame. */
-export async function instrumented(browser: Browser, viewport = { width: 640, height: 480 }): Promise<Instrumented> {
-  const page = await browser.newPage({ viewport });
+export async function instrumented(
+  browser: Browser, viewport = { width: 640, height: 480 }, options: BrowserContextOptions = {},
+): Promise<Instrumented> {
+  const page = await browser.newPage({ ...options, viewport });
   page.setDefaultTimeout(patience);
   const errors: string[] = [];
   page.on("console", (m) => m.type() === "error" && errors.push(`${m.text()} (${m.location().url})`));

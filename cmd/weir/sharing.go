@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	weir "github.com/weirstream/weir"
+	"github.com/weirstream/weir/internal/engine"
+	"github.com/weirstream/weir/internal/engine/sole"
+	"github.com/weirstream/weir/internal/keyring"
+)
+
+// sharing is a port of the engines, and the roles that meet in it.
+type sharing struct {
+	port  string
+	url   string // of its engine
+	roles []string
+	try   string // an engine that several processes can share
+}
+
+// shared lists the ports. The cache is not among them: it may forget anything, so a process may have one of its own.
+func (f engineFlags) shared() []sharing {
+	return []sharing{
+		{engine.PortBlobs, f.Blobs, []string{"edge", "transcode", "control"}, "s3://BUCKET"},
+		{engine.PortStores, f.Stores, []string{"transcode", "control"}, "postgres://HOST/DATABASE"},
+		{engine.PortBus, f.Bus, []string{"transcode", "control"}, "kafka://HOST:PORT"},
+		{engine.PortRegistry, f.Registry, []string{"edge", "control"}, "consul://HOST:PORT"},
+	}
+}
+
+// uses is the ports that the roles open.
+func (f engineFlags) uses(has map[string]bool) []string {
+	var out []string
+	for _, s := range f.shared() {
+		for _, role := range s.roles {
+			if has[role] {
+				out = append(out, s.port)
+				break
+			}
+		}
+	}
+	if has["edge"] {
+		out = append(out, engine.PortCache)
+	}
+	return out
+}
+
+// checkSharing refuses an engine of this process alone for what a role of another process meets this one in.
+func (c *serveCmd) checkSharing(has map[string]bool) error {
+	for _, s := range c.Engines.shared() {
+		here, elsewhere := "", ""
+		for _, role := range s.roles {
+			if has[role] {
+				here = role
+			} else {
+				elsewhere = role
+			}
+		}
+		if here != "" && elsewhere != "" && engine.Embedded(s.url) {
+			return weir.Errorf(weir.Invalid, "--roles %s: the %s role uses the %s too, and --%s=%s is of one process only; "+
+				"give all processes the same --%s=%s, or run both roles here", c.Roles, elsewhere, s.port, s.port, s.url, s.port, s.try)
+		}
+	}
+	if !engine.Embedded(c.Engines.Registry) && c.Engines.RootKey == "" && (has["edge"] || has["control"]) {
+		return weir.Errorf(weir.Invalid, "--registry %s keeps ticket keys sealed with a root key that every process must have: "+
+			"make one (openssl rand -hex 32 >root.key) and give all the same --root-key=@root.key", c.Engines.Registry)
+	}
+	return nil
+}
+
+// rootKey is the one given, or none.
+func (f engineFlags) rootKey() (keyring.RootKey, error) {
+	if f.RootKey == "" {
+		return keyring.RootKey{}, nil
+	}
+	text, err := secret(f.RootKey)
+	if err != nil {
+		return keyring.RootKey{}, fmt.Errorf("--root-key: %w", err)
+	}
+	return keyring.ParseRootKey(text)
+}
+
+// holdWhatIsAlone says in a registry that others share, that what this process keeps in its data folder is the only one of its
+// kind: the uploads under way, and stores, bus or objects that are embedded. Conflict: another data folder has said so.
+func (p *process) holdWhatIsAlone(ctx context.Context, has map[string]bool) error {
+	if p.engines.Registry == nil || engine.Embedded(p.cmd.Engines.Registry) {
+		return nil
+	}
+	var alone []string
+	if has["control"] {
+		alone = append(alone, "uploads")
+	}
+	used := p.cmd.Engines.uses(has)
+	for _, s := range p.cmd.Engines.shared() {
+		for _, port := range used {
+			if port == s.port && engine.Embedded(s.url) {
+				alone = append(alone, s.port)
+			}
+		}
+	}
+	for _, what := range alone {
+		if err := sole.Hold(ctx, p.engines.Registry, "sole/"+what, p.engines.Folder.Name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// registrationOf begins the names of roles that keep a listener in the registry.
+const registrationOf = "registration of "
+
+// instanceTTL is how long a process that stopped talking to the registry counts as there.
+const instanceTTL = 6 * time.Second
+
+// registrations announce the listeners that others look for.
+func (p *process) registrations() ([]role, error) {
+	var out []role
+	for _, l := range []struct {
+		service string
+		at      net.Listener
+	}{{"edge", p.media}, {"gateway", p.pages}} {
+		if l.at == nil {
+			continue
+		}
+		address, err := p.advertised(l.at.Addr())
+		if err != nil {
+			return nil, err
+		}
+		i := weir.Instance{Service: l.service, ID: l.service + "-" + p.engines.Folder.Name, Address: address}
+		out = append(out, role{registrationOf + l.service, func(ctx context.Context) error {
+			return p.engines.Registry.Register(ctx, i, instanceTTL)
+		}})
+	}
+	return out, nil
+}
+
+// advertised is how other machines reach a listener: at the host of --advertise, else at the address it listens on.
+func (p *process) advertised(addr net.Addr) (string, error) {
+	host, port, err := net.SplitHostPort(addr.String())
+	if err != nil {
+		return "", weir.Errorf(weir.Internal, "listener at %s: %w", addr, err)
+	}
+	if p.cmd.Advertise != "" {
+		return net.JoinHostPort(strings.Trim(p.cmd.Advertise, "[]"), port), nil
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		if !engine.Embedded(p.cmd.Engines.Registry) {
+			return "", weir.Errorf(weir.Invalid, "listening on %s: say with --advertise at which host others reach this process", addr)
+		}
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, port), nil
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"net"
+	"slices"
+	"strings"
+	"testing"
+
+	weir "github.com/weirstream/weir"
+	"github.com/weirstream/weir/internal/engine"
+)
+
+// real is a command line whose engines are all real.
+func real(c *serveCmd) {
+	c.Engines = engineFlags{Blobs: "s3://b", Stores: "postgres://h/d", Bus: "kafka://h:1", Cache: "redis://h:1", Registry: "consul://h:1",
+		RootKey: strings.Repeat("0", 64)}
+}
+
+// What two processes meet in cannot be embedded in one of them.
+func TestCheckSharing(t *testing.T) {
+	f := func(roles string, change func(c *serveCmd), sentence string) {
+		t.Helper()
+		c := valid(real)
+		c.Roles = roles
+		change(c)
+		has, err := parseRoles(roles)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = c.checkSharing(has)
+		if sentence == "" && err != nil || sentence != "" && (weir.KindOf(err) != weir.Invalid || !strings.Contains(weir.Detail(err), sentence)) {
+			t.Errorf("checkSharing of %s = %v, want %q", roles, err, sentence)
+		}
+	}
+	embedded := func(c *serveCmd) {
+		c.Engines = engineFlags{Blobs: "dir:", Stores: "sqlite:", Bus: "sqlite:", Cache: "mem:", Registry: "sqlite:"}
+	}
+	f("all", embedded, "")
+	f("edge,transcode,control", embedded, "")
+	f("all", func(*serveCmd) {}, "")
+	for _, roles := range []string{"edge", "transcode", "control", "edge,control"} {
+		f(roles, func(*serveCmd) {}, "")
+	}
+	f("edge", embedded, "uses the blobs too, and --blobs=dir: is of one process only; give all processes the same --blobs=s3://BUCKET, or run both roles here")
+	f("control,transcode", embedded, "the edge role uses the blobs too")
+	f("transcode", func(c *serveCmd) { c.Engines.Stores = "sqlite:" }, "the control role uses the stores too, and --stores=sqlite: is of one process only")
+	f("control", func(c *serveCmd) { c.Engines.Bus = "" }, "the transcode role uses the bus too")
+	f("edge", func(c *serveCmd) { c.Engines.Registry = "sqlite:" }, "the control role uses the registry too")
+	f("edge", func(c *serveCmd) { c.Engines.RootKey = "" }, "give all the same --root-key=@root.key")
+
+	// One role's own may stay embedded.
+	f("control,transcode", func(c *serveCmd) { c.Engines.Stores, c.Engines.Bus = "sqlite:", "sqlite:" }, "")
+	f("edge", func(c *serveCmd) { c.Engines.Stores, c.Engines.Bus, c.Engines.Cache = "sqlite:", "sqlite:", "mem:" }, "")
+	f("transcode", func(c *serveCmd) { c.Engines.Registry, c.Engines.RootKey = "sqlite:", "" }, "")
+}
+
+func TestUses(t *testing.T) {
+	f := func(roles string, want ...string) {
+		t.Helper()
+		has, err := parseRoles(roles)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := (engineFlags{}).uses(has); !slices.Equal(got, want) {
+			t.Errorf("uses(%s) = %q, want %q", roles, got, want)
+		}
+	}
+	f("all", engine.PortBlobs, engine.PortStores, engine.PortBus, engine.PortRegistry, engine.PortCache)
+	f("edge", engine.PortBlobs, engine.PortRegistry, engine.PortCache)
+	f("transcode", engine.PortBlobs, engine.PortStores, engine.PortBus)
+	f("control", engine.PortBlobs, engine.PortStores, engine.PortBus, engine.PortRegistry)
+}
+
+func TestAdvertised(t *testing.T) {
+	f := func(listen, advertise, registry, want string) {
+		t.Helper()
+		p := newTestProcess(t.Output(), func(c *serveCmd) { c.Advertise, c.Engines.Registry = advertise, registry })
+		addr, err := net.ResolveTCPAddr("tcp", listen)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := p.advertised(addr)
+		if want == "" && weir.KindOf(err) != weir.Invalid || want != "" && (err != nil || got != want) {
+			t.Errorf("advertised(%s) with --advertise %q = %q, %v, want %q", listen, advertise, got, err, want)
+		}
+	}
+	f("127.0.0.1:8081", "", "consul://c:1", "127.0.0.1:8081")
+	f("10.0.0.7:8081", "", "consul://c:1", "10.0.0.7:8081")
+	f("0.0.0.0:8081", "edge1.example.org", "consul://c:1", "edge1.example.org:8081")
+	f("[::]:8081", "[2001:db8::1]", "consul://c:1", "[2001:db8::1]:8081")
+	f("0.0.0.0:8081", "", "sqlite:", "127.0.0.1:8081")
+	f("0.0.0.0:8081", "", "consul://c:1", "")
+}
