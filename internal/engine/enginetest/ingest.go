@@ -29,6 +29,9 @@ func Ingest(t *testing.T, open func(t *testing.T) IngestStore) {
 		{"Update", ingestUpdate},
 		{"UpdateRace", ingestUpdateRace},
 		{"Uploading", ingestUploading},
+		{"Texts", ingestTexts},
+		{"CreateRace", ingestCreateRace},
+		{"EndedContext", ingestEnded},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, open(t)) })
 	}
