@@ -23,12 +23,12 @@ func BusFaults(t *testing.T, upstream, engine string, open func(t *testing.T, di
 		name string
 		test func(t *testing.T, f *faults)
 	}{
-		{"Resets", faultResets},
-		{"CutAnswers", faultCuts},
-		{"Slow", faultSlow},
-		{"Silent", faultSilent},
-		{"Refused", faultRefused},
-		{"Restart", faultRestart},
+		{"Resets", busFaultResets},
+		{"CutAnswers", busFaultCuts},
+		{"Slow", busFaultSlow},
+		{"Silent", busFaultSilent},
+		{"Refused", busFaultRefused},
+		{"Restart", busFaultRestart},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := NewProxy(t, upstream)
@@ -48,7 +48,7 @@ type faults struct {
 	engine string
 }
 
-const faultKeys = 4
+const busFaultKeys = 4
 
 // stream publishes each messages of every key, one after the other and each until it is taken, and consumes them. at is
 // called with how many have come so far, and does the harm.
@@ -59,7 +59,7 @@ func (f *faults) stream(t *testing.T, each int, at func(came int)) {
 	var publishers sync.WaitGroup
 	defer publishers.Wait()
 	defer cancel()
-	for k := range faultKeys {
+	for k := range busFaultKeys {
 		publishers.Go(func() {
 			for i := range each {
 				for ctx.Err() == nil {
@@ -73,7 +73,7 @@ func (f *faults) stream(t *testing.T, each int, at func(came int)) {
 		})
 	}
 	next := map[string]int{}
-	for came := 0; came < faultKeys*each; {
+	for came := 0; came < busFaultKeys*each; {
 		m := c.next()
 		switch n := number(t, m); {
 		case n == next[m.Key]:
@@ -86,7 +86,7 @@ func (f *faults) stream(t *testing.T, each int, at func(came int)) {
 	}
 }
 
-func faultResets(t *testing.T, f *faults) {
+func busFaultResets(t *testing.T, f *faults) {
 	f.stream(t, 60, func(came int) {
 		if came%40 == 0 {
 			f.Reset()
@@ -94,8 +94,8 @@ func faultResets(t *testing.T, f *faults) {
 	})
 }
 
-// faultCuts ends connections in the middle of an answer: of a fetch, or after something was stored.
-func faultCuts(t *testing.T, f *faults) {
+// busFaultCuts ends connections in the middle of an answer: of a fetch, or after something was stored.
+func busFaultCuts(t *testing.T, f *faults) {
 	f.stream(t, 60, func(came int) {
 		if came%25 == 0 {
 			f.CutAfter(int64(came*7%300 + 1))
@@ -103,12 +103,12 @@ func faultCuts(t *testing.T, f *faults) {
 	})
 }
 
-func faultSlow(t *testing.T, f *faults) {
+func busFaultSlow(t *testing.T, f *faults) {
 	f.Delay(30 * time.Millisecond)
 	f.stream(t, 10, func(int) {})
 }
 
-func faultSilent(t *testing.T, f *faults) {
+func busFaultSilent(t *testing.T, f *faults) {
 	f.stream(t, 20, func(came int) {
 		if came != 40 {
 			return
@@ -119,7 +119,7 @@ func faultSilent(t *testing.T, f *faults) {
 	})
 }
 
-func faultRefused(t *testing.T, f *faults) {
+func busFaultRefused(t *testing.T, f *faults) {
 	f.stream(t, 20, func(came int) {
 		if came != 40 {
 			return
@@ -142,8 +142,8 @@ func (f *faults) refused(t *testing.T) {
 	}
 }
 
-// faultRestart kills the server under load, twice, and starts it on the same data.
-func faultRestart(t *testing.T, f *faults) {
+// busFaultRestart kills the server under load, twice, and starts it on the same data.
+func busFaultRestart(t *testing.T, f *faults) {
 	f.stream(t, 100, func(came int) {
 		if came == 100 || came == 250 {
 			Control(t, "kill", f.engine)

@@ -21,14 +21,14 @@ func CacheFaults(t *testing.T, open func(t *testing.T) (weir.Cache, Proxies)) {
 		name string
 		f    func(*testing.T, weir.Cache, Proxies)
 	}{
-		{"Reset", faultReset},
-		{"CutOff", faultCutOff},
-		{"Slow", faultSlow},
-		{"Hang", faultHang},
-		{"Refused", faultRefused},
-		{"Cancel", faultCancel},
-		{"SubscribeResumes", faultSubscribe},
-		{"SubscribeBefore", faultSubscribeBefore},
+		{"Reset", cacheFaultReset},
+		{"CutOff", cacheFaultCutOff},
+		{"Slow", cacheFaultSlow},
+		{"Hang", cacheFaultHang},
+		{"Refused", cacheFaultRefused},
+		{"Cancel", cacheFaultCancel},
+		{"SubscribeResumes", cacheFaultSubscribe},
+		{"SubscribeBefore", cacheFaultSubscribeBefore},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c, ps := open(t)
@@ -69,8 +69,8 @@ func CacheRestart(t *testing.T, open func(t *testing.T) weir.Cache, engine strin
 	heardAgain(t, c, s)
 }
 
-// faultReset: connections are reset in the middle of calls.
-func faultReset(t *testing.T, c weir.Cache, ps Proxies) {
+// cacheFaultReset: connections are reset in the middle of calls.
+func cacheFaultReset(t *testing.T, c weir.Cache, ps Proxies) {
 	values := map[string]string{"s": "small", "l": "l" + pattern(300_000, 1)}
 	ctx, stop := context.WithCancel(t.Context())
 	var resets sync.WaitGroup
@@ -96,8 +96,8 @@ func faultReset(t *testing.T, c weir.Cache, ps Proxies) {
 	recovered(t, c)
 }
 
-// faultCutOff: the connection breaks within a reply.
-func faultCutOff(t *testing.T, c weir.Cache, ps Proxies) {
+// cacheFaultCutOff: the connection breaks within a reply.
+func cacheFaultCutOff(t *testing.T, c weir.Cache, ps Proxies) {
 	values := map[string]string{"l": "l" + pattern(3<<20, 1)}
 	for _, n := range []int64{1, 100, 60_000, 70_000, 300_000, 1 << 20, 2_500_000} {
 		recovered(t, c)
@@ -111,8 +111,8 @@ func faultCutOff(t *testing.T, c weir.Cache, ps Proxies) {
 	wantHit(t, c, "k", values["l"])
 }
 
-// faultSlow: a network that is slow and no worse changes nothing.
-func faultSlow(t *testing.T, c weir.Cache, ps Proxies) {
+// cacheFaultSlow: a network that is slow and no worse changes nothing.
+func cacheFaultSlow(t *testing.T, c weir.Cache, ps Proxies) {
 	ps.Delay(10 * time.Millisecond)
 	large := pattern(300_000, 1)
 	set(t, c, "k", "v")
@@ -124,9 +124,9 @@ func faultSlow(t *testing.T, c weir.Cache, ps Proxies) {
 	s.await(t, 1)
 }
 
-// faultHang: the servers take connections and requests and do not answer. Callers do not wait each: 500 of them have their
+// cacheFaultHang: the servers take connections and requests and do not answer. Callers do not wait each: 500 of them have their
 // answers in the time of a few.
-func faultHang(t *testing.T, c weir.Cache, ps Proxies) {
+func cacheFaultHang(t *testing.T, c weir.Cache, ps Proxies) {
 	set(t, c, "k", "v")
 	ps.Silence(true)
 	brief, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
@@ -141,7 +141,7 @@ func faultHang(t *testing.T, c weir.Cache, ps Proxies) {
 	recovered(t, c)
 }
 
-func faultRefused(t *testing.T, c weir.Cache, ps Proxies) {
+func cacheFaultRefused(t *testing.T, c weir.Cache, ps Proxies) {
 	set(t, c, "k", "v")
 	ps.Refuse(true)
 	ps.Reset()
@@ -174,8 +174,8 @@ func allFail(t *testing.T, c weir.Cache) {
 	}
 }
 
-// faultCancel: a caller who gives up gets away from a server that hangs, and harms nobody.
-func faultCancel(t *testing.T, c weir.Cache, ps Proxies) {
+// cacheFaultCancel: a caller who gives up gets away from a server that hangs, and harms nobody.
+func cacheFaultCancel(t *testing.T, c weir.Cache, ps Proxies) {
 	set(t, c, "k", "v")
 	ps.Silence(true)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -190,8 +190,8 @@ func faultCancel(t *testing.T, c weir.Cache, ps Proxies) {
 	recovered(t, c)
 }
 
-// faultSubscribe: a subscription outlives its connection, however that ends.
-func faultSubscribe(t *testing.T, c weir.Cache, ps Proxies) {
+// cacheFaultSubscribe: a subscription outlives its connection, however that ends.
+func cacheFaultSubscribe(t *testing.T, c weir.Cache, ps Proxies) {
 	s := subscribe(t, c, "ch")
 	publish(t, c, "ch", "before")
 	s.await(t, 1)
@@ -213,8 +213,8 @@ func faultSubscribe(t *testing.T, c weir.Cache, ps Proxies) {
 	}
 }
 
-// faultSubscribeBefore: one who subscribes while the servers are away hears once they are back, or may leave before.
-func faultSubscribeBefore(t *testing.T, c weir.Cache, ps Proxies) {
+// cacheFaultSubscribeBefore: one who subscribes while the servers are away hears once they are back, or may leave before.
+func cacheFaultSubscribeBefore(t *testing.T, c weir.Cache, ps Proxies) {
 	ps.Refuse(true)
 	ps.Reset()
 	ctx, cancel := context.WithCancel(t.Context())
