@@ -96,6 +96,7 @@ var mayImport = map[string][]string{
 	"internal/sole":    {"contract"},
 	"internal/engine":  {"contract", "manifests", "transcode", "control/ingest", "control/catalog", "control/playback"},
 	"players":          {},
+	"nginx":            {"contract"},
 	"bench":            {"contract", "transcode"},
 	"scripts":          {}, // engines.d/ferretdb, a module of its own
 }

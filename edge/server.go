@@ -28,6 +28,7 @@ type Config struct {
 	WriteTimeout time.Duration // for an answer to be taken by the client, or each segment of a whole track; 60 s
 	IdleTimeout  time.Duration // between requests of a connection; 75 s
 	FillTimeout  time.Duration // for bytes to come from the object store; 15 s
+	Proxies      weir.Proxies  // in front, besides those on this machine: their X-Forwarded-For is believed
 	DrainTimeout time.Duration // for requests under way when Serve is told to end; 10 s
 }
 

@@ -20,6 +20,7 @@ type cli struct {
 	Ingest  ingestCmd  `cmd:"" help:"Upload a master, watch it become playable, print where it plays."`
 	Ticket  ticketCmd  `cmd:"" help:"Print a fresh ticket for an asset and the URLs it opens."`
 	Delete  deleteCmd  `cmd:"" help:"Delete an asset: 410 at the edge, its job cancelled, its objects collected later."`
+	Nginx   nginxCmd   `cmd:"" help:"Write the configuration of the nginx in front, and keep it true to the registry."`
 	Check   checkCmd   `cmd:"" help:"Say what this machine lacks, in words."`
 	Bus     busCmd     `cmd:"" help:"Look at messages that could not be handled, and bring them back."`
 	Version versionCmd `cmd:"" help:"Print the version of weir and of the tools it uses."`

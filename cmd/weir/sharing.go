@@ -9,8 +9,8 @@ import (
 
 	weir "github.com/weirstream/weir"
 	"github.com/weirstream/weir/internal/engine"
-	"github.com/weirstream/weir/internal/sole"
 	"github.com/weirstream/weir/internal/keyring"
+	"github.com/weirstream/weir/internal/sole"
 )
 
 // sharing is a port of the engines, and the roles that meet in it.

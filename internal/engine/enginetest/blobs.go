@@ -26,6 +26,10 @@ func Blobs(t *testing.T, open func(t *testing.T) weir.Blobs) {
 		{"Ranges", blobsRanges},
 		{"EmptyObject", blobsEmptyObject},
 		{"LargeObject", blobsLargeObject},
+		{"LargeFails", blobsLargeFails},
+		{"LargeConditions", blobsLargeConditions},
+		{"ReaderContext", blobsReaderContext},
+		{"ManyAtOnce", blobsManyAtOnce},
 		{"Replace", blobsReplace},
 		{"Delete", blobsDelete},
 		{"Missing", blobsMissing},
@@ -42,6 +46,7 @@ func Blobs(t *testing.T, open func(t *testing.T) weir.Blobs) {
 		{"List", blobsList},
 		{"ListPages", blobsListPages},
 		{"Multipart", blobsMultipart},
+		{"MultipartPartsAtOnce", blobsPartsAtOnce},
 		{"MultipartResumed", blobsMultipartResumed},
 		{"MultipartConditions", blobsMultipartConditions},
 		{"MultipartRefused", blobsMultipartRefused},
@@ -115,17 +120,6 @@ func blobsEmptyObject(t *testing.T, b weir.Blobs) {
 	}
 	_, _, err := b.Get(t.Context(), "empty", 1, -1, "")
 	wantKind(t, err, weir.BadRange)
-}
-
-func blobsLargeObject(t *testing.T, b weir.Blobs) {
-	content := pattern(9<<20+7, 1)
-	put(t, b, "large", content)
-	if got, info := get(t, b, "large", 0, -1); got != content || info.Size != int64(len(content)) {
-		t.Errorf("Get = %d bytes, info %+v, want the %d put", len(got), info, len(content))
-	}
-	if got, _ := get(t, b, "large", 5<<20, 1<<20); got != content[5<<20:6<<20] {
-		t.Error("a range of it differs")
-	}
 }
 
 func blobsReplace(t *testing.T, b weir.Blobs) {

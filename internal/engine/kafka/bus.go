@@ -38,7 +38,7 @@ type Bus struct {
 	client    *kafkago.Client
 	life      context.Context // ends with Close
 	end       context.CancelFunc
-	work      sync.WaitGroup // every Consume, and every request of a Publish
+	work      sync.WaitGroup // every call, and every request of a Publish that did not wait for it
 
 	mu     sync.Mutex // guards what follows
 	closed bool
@@ -125,14 +125,14 @@ func (b *Bus) Close() error {
 	return nil
 }
 
-// begin counts n pieces of work that Close waits for, unless the bus is closed (Unavailable).
-func (b *Bus) begin(n int) error {
+// begin counts a piece of work that Close waits for, unless the bus is closed (Unavailable).
+func (b *Bus) begin() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closed {
 		return errClosed()
 	}
-	b.work.Add(n)
+	b.work.Add(1)
 	return nil
 }
 

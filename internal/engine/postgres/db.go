@@ -81,17 +81,20 @@ func (db *DB) transact(ctx context.Context, f func(tx pgx.Tx) error) (unknown bo
 		defer cancel()
 		_ = tx.Rollback(ctx)
 	}()
-	if err := f(tx); err != nil {
+	if err = f(tx); err == nil && tx.Conn().IsClosed() {
+		err = errLost
+	}
+	if err != nil {
 		if tx.Conn().IsClosed() {
-			return false, lost(err)
+			err = lost(err)
 		}
 		return false, err
 	}
 	if err := tx.Commit(ctx); err != nil {
-		if unknownOutcome(err) {
-			return true, lost(err)
+		if refused(err) {
+			return false, err
 		}
-		return false, err
+		return true, lost(err)
 	}
 	return false, nil
 }

@@ -70,6 +70,9 @@ func Open(ctx context.Context, url string, log *slog.Logger) (*Blobs, error) {
 
 // connect makes the client, as whom the URL or else the environment says.
 func (b *Blobs) connect(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("open objects: %w", err)
+	}
 	ctx, cancel := context.WithTimeout(ctx, openWait)
 	defer cancel()
 	c, err := config.LoadDefaultConfig(ctx, config.WithLogger(logging.Nop{})) // it writes to standard error otherwise; errors say enough

@@ -77,6 +77,16 @@ compose_port() {
 # listens PORT: somebody accepts connections there.
 listens() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
+# freed PORT waits until nobody accepts connections there: the last thread of a process killed just now still may.
+freed() {
+  local i
+  for i in {1..40}; do
+    listens "$1" || return 0
+    sleep 0.05
+  done
+  return 1
+}
+
 # bucket PORT makes the bucket of an S3 server, if it is not there, by one signed request.
 bucket() {
   local code

@@ -104,7 +104,7 @@ up_one() {
     if pid=$(pid_of "$part"); then
       if paused "$pid"; then signal_tree CONT "$pid"; fi
     else
-      if listens "$(part_port "$part")"; then
+      if ! freed "$(part_port "$part")"; then
         die "port $(part_port "$part") of $ENGINE is taken by another process: stop it, or set WEIR_PORT_$(upper "$ENGINE")"
       fi
       engine_start "$part"
