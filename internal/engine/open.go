@@ -66,6 +66,7 @@ func (e *Engines) openStores(ctx context.Context, c Config) error {
 			return err
 		}
 		e.closes = append(e.closes, db.Close)
+		e.Tables = &postgres.Tables{DB: db}
 		e.Ledger, e.Ingest, e.Catalog = &postgres.Ledger{DB: db, At: c.At}, &postgres.Ingest{DB: db}, &postgres.Catalog{DB: db}
 		e.relay = func(bus weir.Bus) func(context.Context) error {
 			return (&postgres.Relay{DB: db, Bus: bus, Log: c.Log, At: c.At}).Run
