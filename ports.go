@@ -10,7 +10,7 @@ import (
 type ObjectInfo struct {
 	Key      string
 	Size     int64
-	ETag     string // opaque, without quotes; differs after every replacement
+	ETag     string // opaque, without quotes; differs after a replacement by other bytes (by equal ones it may stay: S3 makes it of the content)
 	Modified time.Time
 }
 
