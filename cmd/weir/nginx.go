@@ -66,7 +66,9 @@ func (c *nginxCmd) Run(e env) error {
 		}
 		defer func() { _ = registry.Close() }() // it was only read
 	}
-	if err := f.Once(e.ctx); err != nil {
+	ctx, cancel := context.WithTimeout(e.ctx, 2*reloadWithin) // also for a registry that says nothing
+	defer cancel()
+	if err := f.Once(ctx); err != nil {
 		return err
 	}
 	fmt.Fprintf(e.out, "Wrote %s\n", c.Out)
