@@ -59,6 +59,7 @@ func or[T int | int64 | time.Duration](v, otherwise T) T {
 type Server struct {
 	Config
 	Blobs      weir.Blobs                              // required
+	Shared     weir.Cache                              // index pages that edges share; nil: none. Away or slow, it does no harm
 	Keys       func(kid string) (weir.TicketKey, bool) // required: the keys whose tickets are taken; called at any time
 	Registerer prometheus.Registerer                   // nil: metrics are kept but nobody sees them
 	Log        *slog.Logger                            // nil: silence
@@ -132,7 +133,7 @@ func (s *Server) Ready() error {
 }
 
 func (s *Server) newHandler() *handler {
-	h := &handler{config: s.withDefaults(), now: s.Now, log: s.Log, origin: &origin.Origin{Blobs: s.Blobs},
+	h := &handler{config: s.withDefaults(), now: s.Now, log: s.Log, origin: &origin.Origin{Blobs: s.Blobs, Shared: s.Shared},
 		tickets: &tickets{keys: s.Keys}, metrics: newMetrics()}
 	if h.now == nil {
 		h.now = time.Now

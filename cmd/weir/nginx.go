@@ -56,12 +56,15 @@ func (c *nginxCmd) Run(e env) error {
 		return err
 	}
 	if c.Edge == "" && c.Gateway == "" {
-		if f.Registry, err = engine.OpenRegistry(e.ctx, c.Registry, log); err != nil {
+		registry, err := engine.OpenRegistry(e.ctx, c.Registry, log)
+		if err != nil {
 			return err
 		}
+		f.Registry = registry
 		if !c.Once {
-			return f.Run(e.ctx)
+			return errors.Join(f.Run(e.ctx), registry.Close())
 		}
+		defer func() { _ = registry.Close() }() // it was only read
 	}
 	if err := f.Once(e.ctx); err != nil {
 		return err

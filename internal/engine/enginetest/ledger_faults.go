@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -24,7 +25,7 @@ type FaultyStores struct {
 // StoreFaults holds stores on a server to what they promise while the network and the server fail: calls are bounded, and
 // their errors are Unavailable or Timeout; what succeeded is stored, once; a connection that breaks, at whatever byte of a
 // call, is no error while the server is there. address is the server's host:port, name the one that [Control] knows it by. open
-// returns stores whose connections go to address, and whose calls give up within a second or two if their ctx has no deadline.
+// returns stores whose connections go to address, and whose calls give up after some seconds if their ctx has no deadline.
 func StoreFaults(t *testing.T, address, name string, open func(t *testing.T, address string, now func() time.Time) FaultyStores) {
 	for _, c := range []struct {
 		name string
@@ -130,14 +131,17 @@ func (f *storeFaultTest) away(ctx context.Context, kinds ...weir.Kind) {
 		}
 		f.Errorf("%s while the server is away = %v (%s), want %v", what, err, weir.KindOf(err), kinds)
 	}
-	check("Create", f.s.Jobs.Create(ctx, f.newJob("away")))
-	_, _, err := f.s.Jobs.Job(ctx, "a1")
-	check("Job", err)
-	_, err = f.s.Claims.Claim(ctx, f.request())
-	check("Claim", err)
-	check("Save", f.s.Catalog.Save(ctx, title("acme", "away"), f.fact("away", 1)))
-	_, err = f.s.Ingest.Load(ctx, "a1")
-	check("Load", err)
+	var all sync.WaitGroup
+	for what, call := range map[string]func() error{
+		"Create": func() error { return f.s.Jobs.Create(ctx, f.newJob("away")) },
+		"Job":    func() error { _, _, err := f.s.Jobs.Job(ctx, "a1"); return err },
+		"Claim":  func() error { _, err := f.s.Claims.Claim(ctx, f.request()); return err },
+		"Save":   func() error { return f.s.Catalog.Save(ctx, title("acme", "away"), f.fact("away", 1)) },
+		"Load":   func() error { _, err := f.s.Ingest.Load(ctx, "a1"); return err },
+	} {
+		all.Go(func() { check(what, call()) })
+	}
+	all.Wait()
 }
 
 // back checks that everything works and that nothing of away was done.

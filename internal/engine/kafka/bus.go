@@ -87,9 +87,9 @@ func (b *Bus) answers(ctx context.Context) error {
 	defer cancel()
 	var errs []error
 	for _, broker := range b.c.brokers {
-		conn, err := b.dialer().DialContext(ctx, "tcp", broker)
+		err := b.ask(ctx, broker)
 		if err == nil {
-			return conn.Close()
+			return nil
 		}
 		errs = append(errs, err)
 	}
@@ -99,6 +99,22 @@ func (b *Bus) answers(ctx context.Context) error {
 		return fmt.Errorf("open bus: %w", err)
 	}
 	return weir.Errorf(weir.Unavailable, "no broker of the bus answers: %w", err)
+}
+
+// ask has a broker tell who the others are, which it does to those it lets in.
+func (b *Bus) ask(ctx context.Context, broker string) error {
+	conn, err := b.dialer().DialContext(ctx, "tcp", broker)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	if deadline, ok := ctx.Deadline(); ok {
+		_ = conn.SetDeadline(deadline)
+	}
+	if _, err := conn.Brokers(); err != nil {
+		return fmt.Errorf("ask broker %s: %w", broker, err)
+	}
+	return nil
 }
 
 // dialer makes the connections that transport does not: those of consumer groups.

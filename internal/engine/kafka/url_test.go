@@ -1,6 +1,7 @@
 package kafka_test
 
 import (
+	"net"
 	"strings"
 	"testing"
 
@@ -42,4 +43,26 @@ func TestURLs(t *testing.T) {
 	f("kafka://127.0.0.1:1,127.0.0.1:2", weir.Unavailable, "no broker of the bus answers")
 	f("kafka://weir:hunter2@127.0.0.1:1?sasl=plain&tls=true&prefix=&partitions=1000&replication=3", weir.Unavailable, "refused")
 	f("kafka://[::1]:1", weir.Unavailable, "no broker of the bus answers")
+}
+
+// TestOpenAsks: whoever listens is no broker by that alone.
+func TestOpenAsks(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = c.Write([]byte("HTTP/1.1 400 Bad Request\r\n\r\n"))
+			_ = c.Close()
+		}
+	}()
+	if _, err := kafka.Open(t.Context(), "kafka://"+l.Addr().String(), nil); weir.KindOf(err) != weir.Unavailable {
+		t.Errorf("Open of what is no broker = %v, want Unavailable", err)
+	}
 }

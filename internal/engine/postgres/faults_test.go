@@ -18,7 +18,7 @@ func TestFaults(t *testing.T) {
 	log := slog.New(unknownOutcomes{slog.DiscardHandler, &unknown})
 	enginetest.StoreFaults(t, host(t, server(t)), "postgres", func(t *testing.T, address string, now func() time.Time) enginetest.FaultyStores {
 		direct := schema(t)
-		db, err := postgres.Open(t.Context(), through(t, with(t, direct, "call_timeout", "2s"), address), log)
+		db, err := postgres.Open(t.Context(), through(t, with(t, direct, "call_timeout", "8s"), address), log)
 		if err != nil {
 			t.Fatalf("Open = %v", err)
 		}

@@ -111,11 +111,12 @@ func broken(err error) bool {
 
 // act names what failed. The kind and its sentence are for clients, the client's own words for the log.
 func act(verb, key string, err error) error {
+	if err == nil {
+		return nil
+	}
 	var known *weir.Error
 	f := failureOf(err)
 	switch {
-	case err == nil:
-		return nil
 	case errors.As(err, &known), f.detail == "", f.kind == weir.Internal:
 		return fmt.Errorf("%s %q: %w", verb, key, err)
 	case f.again:

@@ -14,11 +14,12 @@ import (
 	"github.com/weirstream/weir"
 )
 
-// Waits that have limits of their own.
-const (
-	finishStall = 5 * time.Minute  // some stores copy all parts before they answer
-	dropWait    = 15 * time.Second // for giving up an upload whose caller may be gone
-)
+// joinRate is how many bytes a second a store is allowed to need for making an object of parts: some copy all of them before
+// they answer.
+const joinRate = 64 << 20
+
+// dropWait is for giving up an upload whose caller may be gone.
+const dropWait = 15 * time.Second
 
 // upload is a multipart upload of S3. Its id is the mark that its object will have, a dot, and S3's own id: who resumes it
 // must know the mark.
@@ -191,7 +192,8 @@ func (u *upload) finish(ctx context.Context, parts []*sent, opts weir.PutOptions
 		info.Size += p.size
 	}
 	u.blobs.at("blobs.before-commit")
-	lost, err := u.blobs.tryFor(ctx, max(finishStall, u.blobs.place.stall), func(ctx context.Context, _ *watch) error {
+	limit := u.blobs.place.stall + time.Duration(info.Size/joinRate)*time.Second
+	lost, err := u.blobs.tryFor(ctx, limit, func(ctx context.Context, _ *watch) error {
 		out, err := u.blobs.client.CompleteMultipartUpload(ctx, in)
 		if err == nil {
 			info.ETag, info.Modified = unquoted(out.ETag), served(out.ResultMetadata)
