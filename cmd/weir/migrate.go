@@ -100,12 +100,14 @@ func (c migrateCmd) print(e env, result engine.MigrationResult) error {
 
 // migration is a bar where the total is known, and a count elsewhere.
 func (p *progress) migration(s engine.MigrationStep) {
-	name := s.Act + " " + s.Part
-	if s.Total.Bytes > 0 {
-		p.draw([]string{bar(name, s.Done.Bytes, s.Total.Bytes)})
-		return
+	line := s.Act + " " + s.Part
+	switch {
+	case s.Total.Bytes > 0:
+		line = bar(line, s.Done.Bytes, s.Total.Bytes)
+	case s.Done.Count > 0:
+		line += fmt.Sprintf(" %d", s.Done.Count)
 	}
-	p.draw([]string{fmt.Sprintf("%s %d", name, s.Done.Count)})
+	p.draw([]string{line})
 }
 
 // engineSet reads FROM or TO.

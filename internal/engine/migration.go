@@ -29,6 +29,7 @@ type Migration struct {
 type (
 	MigrationStep   = migrate.Step
 	MigrationResult = migrate.Result
+	MigrationAmount = migrate.Amount
 )
 
 // Run opens both sets, migrates and closes them. A difference between them is no error but in the result. Invalid: a set

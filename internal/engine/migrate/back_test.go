@@ -124,6 +124,25 @@ func TestRealEnginesAreVerified(t *testing.T) {
 	fails(t, engine.Migration{From: from, To: another}, weir.Conflict, "it holds another object "+key+" than FROM")
 }
 
+// Engines that both sides share are left alone: a data folder moves by itself.
+func TestSharedEnginesAreLeftAlone(t *testing.T) {
+	real, from := realSet(t), demo(t, false)
+	run(t, engine.Migration{From: from, To: real})
+	moved := real
+	moved.Data = newTo(t).Data
+	var parts []string
+	result := run(t, engine.Migration{From: real, To: moved})
+	for _, line := range result.Lines {
+		parts = append(parts, line.Part)
+	}
+	if !result.Equal || !slices.Equal(parts, []string{"uploads"}) {
+		t.Errorf("result = %+v, want uploads only", result)
+	}
+	if diff := cmp.Diff(dump(t, real), dump(t, moved)); diff != "" {
+		t.Errorf("the sets differ (-from +to):\n%s", diff)
+	}
+}
+
 // A real set whose engines lose the migration's process is finished by the next one.
 func TestKilledOnRealEngines(t *testing.T) {
 	from := demo(t, false)
