@@ -110,7 +110,8 @@ func (s *share) take(ctx context.Context, r record) bool {
 }
 
 // try handles a message, again and again with growing delay for a while if it is where it was published, and once if it
-// was set aside before.
+// was set aside before. What the handler needs and is away is no fault of the message's: that is waited for, since every
+// other one would fare alike and all would be dead letters after a quarter of an hour.
 func (s *share) try(ctx context.Context, l *letter) error {
 	patience := s.bus.RetryFor
 	if patience <= 0 {
@@ -122,9 +123,10 @@ func (s *share) try(ctx context.Context, l *letter) error {
 		if err == nil || ctx.Err() != nil {
 			return err
 		}
-		l.failed(s.bus.now())
 		left := patience - time.Since(started)
-		if s.stage >= 0 || left <= 0 {
+		if kind := weir.KindOf(err); kind == weir.Unavailable || kind == weir.Timeout {
+			started, left = time.Now(), patience
+		} else if l.failed(s.bus.now()); s.stage >= 0 || left <= 0 {
 			return err
 		}
 		s.log.Warn("message will be handled again", "partition", l.message.Partition, "offset", l.message.Offset, "error", err)
