@@ -85,6 +85,12 @@ func startStack(t *testing.T) *stack {
 	}
 	conf := filepath.Join(s.dir, "nginx", "nginx.conf")
 	s.awaitFile(conf)
+	t.Cleanup(func() {
+		if t.Failed() {
+			b, err := os.ReadFile(filepath.Join(s.dir, "nginx", "access.log"))
+			t.Logf("nginx's access log: %v\n%s", err, tail(string(b), 20000))
+		}
+	})
 	s.background("nginx", "nginx", "-c", conf, "-g", "daemon off;")
 	s.awaitFront()
 	return s

@@ -60,6 +60,16 @@ func watch(t testing.TB, url, asset string) *viewer {
 		_ = cmd.Wait()
 	}()
 	t.Cleanup(v.close)
+	t.Cleanup(func() {
+		if !t.Failed() {
+			return
+		}
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		for _, s := range v.lines[max(0, len(v.lines)-40):] {
+			t.Logf("viewer %s %s %.2f %s", time.UnixMilli(s.At).UTC().Format("15:04:05.000"), s.Type, s.Position, s.Detail)
+		}
+	})
 	v.await(60*time.Second, "start of playback", func(s seen) bool { return s.Type == "time" })
 	return v
 }
