@@ -18,7 +18,7 @@ func (l halfwayListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return halfwayConn{c, l.at}, nil
+	return &halfwayConn{c, l.at}, nil // a pointer: connections are keys of maps
 }
 
 type halfwayConn struct {
@@ -26,7 +26,7 @@ type halfwayConn struct {
 	at func(point string)
 }
 
-func (c halfwayConn) Write(b []byte) (int, error) {
+func (c *halfwayConn) Write(b []byte) (int, error) {
 	if len(b) < halfwayBytes {
 		return c.Conn.Write(b)
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"net/netip"
 	"runtime/debug"
 	"sync/atomic"
 	"time"
@@ -89,8 +90,18 @@ func (h *handler) finish(ctx *fasthttp.RequestCtx, t *target) {
 	}
 	if h.log.Enabled(h.ctx, slog.LevelDebug) {
 		h.log.Debug("request", "method", string(ctx.Method()), "path", string(t.path), "status", status,
-			"ticket", weir.RedactTicket(string(t.ticket)), "client", ctx.RemoteIP().String(), "took", time.Since(ctx.Time()))
+			"ticket", weir.RedactTicket(string(t.ticket)), "client", h.client(ctx).String(), "took", time.Since(ctx.Time()))
 	}
+}
+
+// client is who asks, for the log: limits are the proxy's business.
+func (h *handler) client(ctx *fasthttp.RequestCtx) netip.Addr {
+	peer, _ := netip.AddrFromSlice(ctx.RemoteIP())
+	var fields []string
+	for _, f := range ctx.Request.Header.PeekAll("X-Forwarded-For") {
+		fields = append(fields, string(f))
+	}
+	return h.config.Proxies.Client(peer, fields...)
 }
 
 // answer is the path of a GET or HEAD through the edge.

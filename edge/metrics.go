@@ -80,6 +80,8 @@ func (m *metrics) register(r prometheus.Registerer, h *handler, connections func
 		gauge("weir_edge_cache_entries", "Entries in the memory tier.", func() int64 { return c.Stats().Entries }),
 		count("weir_edge_origin_retries_total", "Reads of the object store asked again after a break.", func() int64 { n, _ := o.Counts(); return n }),
 		count("weir_edge_origin_damaged_total", "Reads of the object store whose bytes failed their checksum.", func() int64 { _, n := o.Counts(); return n }),
+		count("weir_edge_shared_hits_total", "Index pages that came from the shared cache.", func() int64 { n, _ := o.SharedCounts(); return n }),
+		count("weir_edge_shared_misses_total", "Index pages that the shared cache did not give.", func() int64 { _, n := o.SharedCounts(); return n }),
 		gauge("weir_edge_index_bytes", "About the bytes of heads, pages and manifests in memory.", h.shelf.size),
 		gauge("weir_edge_connections", "Open client connections.", func() int64 { return int64(connections()) }),
 	} {

@@ -215,3 +215,15 @@ func TestDrainIsBounded(t *testing.T) {
 		t.Errorf("Serve = %v", err)
 	}
 }
+
+// A proxy on this machine is believed; who else is, weir.Proxies tells.
+func TestTheLogNamesTheClient(t *testing.T) {
+	s := start(t, 16<<10)
+	s.get("v/1.m4s")
+	s.get("v/1.m4s", "X-Forwarded-For: 10.0.0.1, 198.51.100.1")
+	for _, client := range []string{"127.0.0.1", "198.51.100.1"} {
+		if log := s.log.String(); !strings.Contains(log, " client="+client+" ") {
+			t.Errorf("no request of client=%s in\n%s", client, log)
+		}
+	}
+}

@@ -28,6 +28,7 @@ type Config struct {
 	WriteTimeout time.Duration // for an answer to be taken by the client, or each segment of a whole track; 60 s
 	IdleTimeout  time.Duration // between requests of a connection; 75 s
 	FillTimeout  time.Duration // for bytes to come from the object store; 15 s
+	Proxies      weir.Proxies  // in front, besides those on this machine: their X-Forwarded-For is believed
 	DrainTimeout time.Duration // for requests under way when Serve is told to end; 10 s
 }
 
@@ -58,6 +59,7 @@ func or[T int | int64 | time.Duration](v, otherwise T) T {
 type Server struct {
 	Config
 	Blobs      weir.Blobs                              // required
+	Shared     weir.Cache                              // index pages that edges share; nil: none. Away or slow, it does no harm
 	Keys       func(kid string) (weir.TicketKey, bool) // required: the keys whose tickets are taken; called at any time
 	Registerer prometheus.Registerer                   // nil: metrics are kept but nobody sees them
 	Log        *slog.Logger                            // nil: silence
@@ -131,7 +133,7 @@ func (s *Server) Ready() error {
 }
 
 func (s *Server) newHandler() *handler {
-	h := &handler{config: s.withDefaults(), now: s.Now, log: s.Log, origin: &origin.Origin{Blobs: s.Blobs},
+	h := &handler{config: s.withDefaults(), now: s.Now, log: s.Log, origin: &origin.Origin{Blobs: s.Blobs, Shared: s.Shared},
 		tickets: &tickets{keys: s.Keys}, metrics: newMetrics()}
 	if h.now == nil {
 		h.now = time.Now

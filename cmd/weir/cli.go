@@ -20,6 +20,7 @@ type cli struct {
 	Ingest  ingestCmd  `cmd:"" help:"Upload a master, watch it become playable, print where it plays."`
 	Ticket  ticketCmd  `cmd:"" help:"Print a fresh ticket for an asset and the URLs it opens."`
 	Delete  deleteCmd  `cmd:"" help:"Delete an asset: 410 at the edge, its job cancelled, its objects collected later."`
+	Nginx   nginxCmd   `cmd:"" help:"Write the configuration of the nginx in front, and keep it true to the registry."`
 	Check   checkCmd   `cmd:"" help:"Say what this machine lacks, in words."`
 	Bus     busCmd     `cmd:"" help:"Look at messages that could not be handled, and bring them back."`
 	Version versionCmd `cmd:"" help:"Print the version of weir and of the tools it uses."`
@@ -82,13 +83,14 @@ type serveCmd struct {
 	Roles string `help:"Roles to run: edge, transcode, control, or all." default:"all" placeholder:"LIST"`
 	Data  string `help:"The data folder; one process owns it." default:"./data" placeholder:"DIR" type:"path"`
 
-	Listen      string `help:"Pages and API; port 0 is a free one. A non-loopback address needs --admin-token." default:"127.0.0.1:8080" placeholder:"ADDR"`
-	EdgeListen  string `help:"Media." default:"127.0.0.1:8081" placeholder:"ADDR"`
-	AdminListen string `help:"Metrics, probes, pprof." default:"127.0.0.1:8082" placeholder:"ADDR"`
-	EdgeURL     string `help:"Base URL players reach the edge at, if not --edge-listen of this machine. The control role without edge needs it." placeholder:"URL" name:"edge-url"`
-	PublicHost  string `help:"Further host names (host or host:port, comma-separated) the pages are reached at." placeholder:"HOSTS"`
-	Advertise   string `help:"Host at which other machines reach this process, for the registry; the addresses it listens on if not given." placeholder:"HOST"`
-	AdminToken  string `help:"Token for the API, 16 characters or more; @FILE reads it from a file, unseen by ps." placeholder:"TOKEN"`
+	Listen         string `help:"Pages and API; port 0 is a free one. A non-loopback address needs --admin-token." default:"127.0.0.1:8080" placeholder:"ADDR"`
+	EdgeListen     string `help:"Media." default:"127.0.0.1:8081" placeholder:"ADDR"`
+	AdminListen    string `help:"Metrics, probes, pprof." default:"127.0.0.1:8082" placeholder:"ADDR"`
+	EdgeURL        string `help:"Base URL players reach the edge at, if not --edge-listen of this machine. The control role without edge needs it." placeholder:"URL" name:"edge-url"`
+	PublicHost     string `help:"Further host names (host or host:port, comma-separated) the pages are reached at." placeholder:"HOSTS"`
+	Advertise      string `help:"Host at which other machines reach this process, for the registry; the addresses it listens on if not given." placeholder:"HOST"`
+	TrustedProxies string `help:"Networks of the proxies in front, besides those on this machine: what they say of the client is believed." placeholder:"LIST"`
+	AdminToken     string `help:"Token for the API, 16 characters or more; @FILE reads it from a file, unseen by ps." placeholder:"TOKEN"`
 
 	Engines engineFlags `embed:""`
 	Policy  policyFlags `embed:""`

@@ -29,7 +29,7 @@ func (p *process) controlRoles(context.Context) ([]role, error) {
 	}
 	titles.Register(api)
 	play.Register(api)
-	g, err := gateway.New(gateway.Config{API: api, Pages: pages.FS(), Listen: p.pages.Addr().String(), Names: names(p.cmd.PublicHost),
+	g, err := gateway.New(gateway.Config{API: api, Pages: pages.FS(), Listen: p.pages.Addr().String(), Names: names(p.cmd.PublicHost), Proxies: p.proxies,
 		Edge: edge, Token: p.token, Version: version, Log: p.log})
 	if err != nil {
 		return nil, err

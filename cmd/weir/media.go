@@ -15,7 +15,7 @@ import (
 // edgeRoles wires the media listener.
 func (p *process) edgeRoles(context.Context) ([]role, error) {
 	s := &edge.Server{
-		Config: edge.Config{CacheBytes: int64(p.cmd.Limits.CacheBytes), DrainTimeout: p.cmd.Limits.StopWithin / 4},
+		Config: edge.Config{CacheBytes: int64(p.cmd.Limits.CacheBytes), DrainTimeout: p.cmd.Limits.StopWithin / 4, Proxies: p.proxies},
 		Blobs:  p.engines.Blobs, Keys: p.keys.Lookup, Registerer: p.metrics, Log: p.log, At: p.at,
 	}
 	p.ready.add("edge", s.Ready)

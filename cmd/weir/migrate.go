@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,8 +11,8 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	weir "github.com/weirstream/weir"
 	"github.com/weirstream/weir/internal/engine"
+	"github.com/weirstream/weir/internal/keyring"
 )
 
 // migrateCmd moves a system from one engine set to another.
@@ -101,12 +100,14 @@ func (c migrateCmd) print(e env, result engine.MigrationResult) error {
 
 // migration is a bar where the total is known, and a count elsewhere.
 func (p *progress) migration(s engine.MigrationStep) {
-	name := s.Act + " " + s.Part
-	if s.Total.Bytes > 0 {
-		p.draw([]string{bar(name, s.Done.Bytes, s.Total.Bytes)})
-		return
+	line := s.Act + " " + s.Part
+	switch {
+	case s.Total.Bytes > 0:
+		line = bar(line, s.Done.Bytes, s.Total.Bytes)
+	case s.Done.Count > 0:
+		line += fmt.Sprintf(" %d", s.Done.Count)
 	}
-	p.draw([]string{fmt.Sprintf("%s %d", name, s.Done.Count)})
+	p.draw([]string{line})
 }
 
 // engineSet reads FROM or TO.
@@ -126,8 +127,12 @@ func engineSet(name string) (engine.Config, error) {
 	if file["data"] != "" {
 		c.Data = file["data"]
 	}
-	if c.RootKey, err = rootKey(file["root-key"]); err != nil {
-		return engine.Config{}, fmt.Errorf("read %s: %w", name, err)
+	if file["root-key"] != "" {
+		key, err := keyring.ParseRootKey(file["root-key"])
+		if err != nil {
+			return engine.Config{}, fmt.Errorf("read %s: %w", name, err)
+		}
+		c.RootKey = key
 	}
 	return c, nil
 }
@@ -149,23 +154,4 @@ func setFile(name string) (fileConfig, error) {
 		return nil, err
 	}
 	return file, file.Validate(parser.Model)
-}
-
-// rootKey reads 32 bytes as 64 hex digits or, from an @FILE, as they are. "" is none.
-func rootKey(value string) (key [32]byte, err error) {
-	if value == "" {
-		return key, nil
-	}
-	text := []byte(value)
-	if name, ok := strings.CutPrefix(value, "@"); ok {
-		if text, err = os.ReadFile(name); err != nil {
-			return key, fmt.Errorf("read the root key: %w", err)
-		}
-	}
-	if len(text) != len(key) {
-		if text, err = hex.DecodeString(strings.TrimSpace(string(text))); err != nil || len(text) != len(key) {
-			return key, weir.Errorf(weir.Invalid, "root-key is not 32 bytes or 64 hex digits")
-		}
-	}
-	return [32]byte(text), nil
 }

@@ -28,6 +28,7 @@ type process struct {
 	at      func(point string)
 	engines *engine.Engines
 	root    keyring.RootKey
+	proxies weir.Proxies
 	keys    *keyring.Keys
 	metrics *prometheus.Registry
 	ready   *readiness
@@ -52,6 +53,9 @@ func (c *serveCmd) Run(e env) error {
 	p.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if err := p.checkAddresses(has); err != nil {
 		return err
+	}
+	if p.proxies, err = weir.ParseProxies(c.TrustedProxies); err != nil {
+		return fmt.Errorf("--trusted-proxies: %w", err)
 	}
 	if p.root, err = c.Engines.rootKey(); err != nil {
 		return err
@@ -106,13 +110,19 @@ func (p *process) serve(e env, has map[string]bool) error {
 	return p.run(e, roles)
 }
 
+// registryWait is how long a start waits for a registry that is away.
+const registryWait = time.Minute
+
 // openKeys makes or reads the ticket keys, and follows them and the listeners' registrations.
 func (p *process) openKeys(ctx context.Context) ([]role, error) {
 	if p.root == (keyring.RootKey{}) {
 		p.root = p.engines.Folder.RootKey
 	}
-	p.keys = &keyring.Keys{Registry: p.engines.Registry, Root: p.root, Organisations: []string{weir.DefaultOrganisation}}
-	if _, err := p.keys.Current(ctx, weir.DefaultOrganisation); err != nil {
+	p.keys = &keyring.Keys{Registry: p.engines.Registry, Root: p.root, Organisations: []string{weir.DefaultOrganisation}, Log: p.log}
+	if !engine.Embedded(p.cmd.Engines.Registry) {
+		p.keys.Copies = p.engines.Folder.Path("keys")
+	}
+	if err := p.keys.Prepare(ctx, registryWait); err != nil {
 		return nil, fmt.Errorf("open ticket keys: %w", err)
 	}
 	registrations, err := p.registrations()

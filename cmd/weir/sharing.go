@@ -2,15 +2,14 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"strings"
 	"time"
 
 	weir "github.com/weirstream/weir"
 	"github.com/weirstream/weir/internal/engine"
-	"github.com/weirstream/weir/internal/engine/sole"
 	"github.com/weirstream/weir/internal/keyring"
+	"github.com/weirstream/weir/internal/sole"
 )
 
 // sharing is a port of the engines, and the roles that meet in it.
@@ -76,11 +75,7 @@ func (f engineFlags) rootKey() (keyring.RootKey, error) {
 	if f.RootKey == "" {
 		return keyring.RootKey{}, nil
 	}
-	text, err := secret(f.RootKey)
-	if err != nil {
-		return keyring.RootKey{}, fmt.Errorf("--root-key: %w", err)
-	}
-	return keyring.ParseRootKey(text)
+	return keyring.ParseRootKey(f.RootKey)
 }
 
 // holdWhatIsAlone says in a registry that others share, that what this process keeps in its data folder is the only one of its
@@ -113,7 +108,7 @@ func (p *process) holdWhatIsAlone(ctx context.Context, has map[string]bool) erro
 const registrationOf = "registration of "
 
 // instanceTTL is how long a process that stopped talking to the registry counts as there.
-const instanceTTL = 6 * time.Second
+const instanceTTL = 15 * time.Second
 
 // registrations announce the listeners that others look for.
 func (p *process) registrations() ([]role, error) {

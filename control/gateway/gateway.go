@@ -39,6 +39,7 @@ type Config struct {
 	Edge    string           // base URL of the edge, for the pages
 	Token   string           // the admin token; "" lets everybody in who is on this machine
 	Version string           // of the program
+	Proxies weir.Proxies     // in front, besides those on this machine: their X-Forwarded-For and -Proto are believed
 	Now     func() time.Time // nil is time.Now
 	Log     *slog.Logger
 }
@@ -100,6 +101,7 @@ func (g *Gateway) Serve(ctx context.Context, l net.Listener, grace time.Duration
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := g.c.Now()
 	caller := web.Caller{Request: weir.NewID(start), Organisation: weir.DefaultOrganisation, Draining: g.draining}
+	caller.Client, caller.Secure = g.origin(r)
 	r = r.WithContext(web.WithCaller(r.Context(), caller))
 	out := &recorded{ResponseWriter: w}
 	defer func() {
@@ -107,7 +109,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			g.panicked(out, r, p)
 		}
 		g.c.Log.Info("request", "method", r.Method, "path", r.URL.Path, "status", out.status, "bytes", out.bytes,
-			"seconds", g.c.Now().Sub(start).Seconds(), "request", caller.Request)
+			"seconds", g.c.Now().Sub(start).Seconds(), "client", caller.Client, "request", caller.Request)
 	}()
 	header := out.Header()
 	header.Set("X-Request-Id", caller.Request)

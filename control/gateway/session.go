@@ -39,12 +39,12 @@ func (s *sessions) matches(token string) bool {
 	return subtle.ConstantTimeCompare(sum[:], s.token[:]) == 1
 }
 
-// cookie is a new session.
-func (s *sessions) cookie() http.Cookie {
+// cookie is a new session. One that began over TLS is never sent without it.
+func (s *sessions) cookie(secure bool) http.Cookie {
 	expires := s.now().Add(cookieLife)
 	text := strconv.FormatInt(expires.Unix(), 10)
 	return http.Cookie{Name: cookieName, Value: text + "." + s.mac(text), Path: "/", MaxAge: int(cookieLife.Seconds()),
-		HttpOnly: true, SameSite: http.SameSiteStrictMode}
+		HttpOnly: true, Secure: secure, SameSite: http.SameSiteStrictMode}
 }
 
 func (s *sessions) mac(text string) string {
@@ -136,12 +136,12 @@ func (g *Gateway) config(ctx context.Context, _ *struct{}) (*configOutput, error
 	return &configOutput{Body: ServerConfig{AuthRequired: !g.sessions.open, SignedIn: in, Edge: g.c.Edge, Version: g.c.Version}}, nil
 }
 
-func (g *Gateway) signIn(_ context.Context, in *signInInput) (*signInOutput, error) {
+func (g *Gateway) signIn(ctx context.Context, in *signInInput) (*signInOutput, error) {
 	if g.sessions.open {
 		return nil, weir.Errorf(weir.Conflict, "This server has no admin token: everybody on its machine is signed in.")
 	}
 	if !g.sessions.matches(in.Body.Token) {
 		return nil, weir.Errorf(weir.Unauthenticated, "This is not the admin token.")
 	}
-	return &signInOutput{SetCookie: g.sessions.cookie()}, nil
+	return &signInOutput{SetCookie: g.sessions.cookie(web.Secure(ctx))}, nil
 }

@@ -129,12 +129,11 @@ func TestOpenNamesWhatIsPossible(t *testing.T) {
 		c = engine.Config{Data: c.Data}
 		open(t, c) // nothing is held
 	}
-	f(engine.Config{Blobs: "s3://bucket"}, `"s3://bucket" is no engine for blobs; possible: dir: (a folder in the data folder), dir:/path`)
-	f(engine.Config{Blobs: "blobs"}, `"blobs" is no engine for blobs; possible: dir: (a folder in the data folder), dir:/path`)
-	f(engine.Config{Stores: "postgres://db"}, `"postgres://db" is no engine for stores; possible: sqlite: (a file in the data folder)`)
-	f(engine.Config{Bus: "kafka://k"}, `"kafka://k" is no engine for bus; possible: sqlite: (a file in the data folder)`)
-	f(engine.Config{Cache: "redis://r"}, `"redis://r" is no engine for cache; possible: mem: (in process)`)
-	f(engine.Config{Registry: "consul://c"}, `"consul://c" is no engine for registry; possible: sqlite: (in process, its values in the data folder)`)
+	f(engine.Config{Blobs: "blobs"}, `"blobs" is no engine for blobs; possible: dir: (a folder in the data folder), dir:/path, s3://bucket?endpoint=URL`)
+	f(engine.Config{Stores: "mysql://db"}, `"mysql://db" is no engine for stores; possible: sqlite: (a file in the data folder), postgres://host/database`)
+	f(engine.Config{Bus: "nats://k"}, `"nats://k" is no engine for bus; possible: sqlite: (a file in the data folder), kafka://host:port,...`)
+	f(engine.Config{Cache: "memcached://r"}, `"memcached://r" is no engine for cache; possible: mem: (in process), redis://host:port, redis-cluster://host:port,...`)
+	f(engine.Config{Registry: "etcd://c"}, `"etcd://c" is no engine for registry; possible: sqlite: (in process, its values in the data folder), consul://host:port`)
 }
 
 func open(t *testing.T, c engine.Config) *engine.Engines {

@@ -16,8 +16,10 @@ import (
 // Migration moves what one engine set holds to another, while nobody uses either. See [migrate.Migration] for the fields
 // of the same names.
 type Migration struct {
-	From, To Config // without Uses and Cache; To's data folder is made with From's root key, unless To.RootKey is set
-	DryRun   bool   // only count what From holds; To is not opened
+	// From and To, without Uses and Cache. A RootKey goes before that of the data folder; To's, if it is not given and the
+	// folder has none yet, is From's.
+	From, To Config
+	DryRun   bool // only count what From holds; To is not opened
 	Sizes    bool
 	Report   func(MigrationStep)
 	At       func(point string)
@@ -27,6 +29,7 @@ type Migration struct {
 type (
 	MigrationStep   = migrate.Step
 	MigrationResult = migrate.Result
+	MigrationAmount = migrate.Amount
 )
 
 // Run opens both sets, migrates and closes them. A difference between them is no error but in the result. Invalid: a set
@@ -53,11 +56,12 @@ func (m Migration) Run(ctx context.Context) (result MigrationResult, err error) 
 		result.To = sideName(m.To)
 		return result, err
 	}
-	if m.To.RootKey == [32]byte{} {
-		m.To.RootKey = from.Folder.RootKey
+	c := m.To
+	c.Uses = notShared(m.From, m.To)
+	if c.RootKey == [32]byte{} {
+		c.RootKey = source.RootKey
 	}
-	m.To.Uses = notShared(m.From, m.To)
-	to, err := openQuietly(ctx, m.To)
+	to, err := openQuietly(ctx, c)
 	if err != nil {
 		return result, fmt.Errorf("open TO: %w", err)
 	}
@@ -115,7 +119,10 @@ func (c Config) url(port string) string {
 
 // side is the engines as a migration sees them; a port that was not opened is nil.
 func (e *Engines) side(c Config) (*migrate.Side, error) {
-	s := &migrate.Side{Name: sideName(c), Dir: e.Folder.Dir, RootKey: e.Folder.RootKey, Stores: e.Tables}
+	s := &migrate.Side{Name: sideName(c), Dir: e.Folder.Dir, RootKey: c.RootKey, Stores: e.Tables}
+	if s.RootKey == [32]byte{} {
+		s.RootKey = e.Folder.RootKey
+	}
 	if e.Blobs != nil {
 		s.Blobs = e.Blobs
 	}

@@ -5,7 +5,21 @@ import (
 	"strings"
 
 	"github.com/weirstream/weir"
+	"github.com/weirstream/weir/internal/engine/consul"
 	"github.com/weirstream/weir/internal/engine/embed"
+	"github.com/weirstream/weir/internal/engine/kafka"
+	"github.com/weirstream/weir/internal/engine/postgres"
+	"github.com/weirstream/weir/internal/engine/redis"
+	"github.com/weirstream/weir/internal/engine/s3"
+)
+
+// What each port can be, for errors.
+const (
+	possibleStores   = "sqlite: (a file in the data folder), postgres://host/database"
+	possibleBlobs    = "dir: (a folder in the data folder), dir:/path, s3://bucket?endpoint=URL"
+	possibleBus      = "sqlite: (a file in the data folder), kafka://host:port,..."
+	possibleCache    = "mem: (in process), redis://host:port, redis-cluster://host:port,..."
+	possibleRegistry = "sqlite: (in process, its values in the data folder), consul://host:port"
 )
 
 // scheme is what stands before the first colon of an engine's URL.
@@ -46,11 +60,23 @@ func (e *Engines) openStores(ctx context.Context, c Config) error {
 			return (&embed.Relay{DB: e.db, Bus: bus, Log: c.Log, At: c.At}).Run
 		}
 		return nil
+	case scheme(c.Stores) == "postgres" || scheme(c.Stores) == "postgresql":
+		db, err := postgres.Open(ctx, c.Stores, c.Log)
+		if err != nil {
+			return err
+		}
+		e.closes = append(e.closes, db.Close)
+		e.Tables = &postgres.Tables{DB: db}
+		e.Ledger, e.Ingest, e.Catalog = &postgres.Ledger{DB: db, At: c.At}, &postgres.Ingest{DB: db}, &postgres.Catalog{DB: db}
+		e.relay = func(bus weir.Bus) func(context.Context) error {
+			return (&postgres.Relay{DB: db, Bus: bus, Log: c.Log, At: c.At}).Run
+		}
+		return nil
 	}
-	return unknown(PortStores, c.Stores, "sqlite: (a file in the data folder)")
+	return unknown(PortStores, c.Stores, possibleStores)
 }
 
-func (e *Engines) openBlobs(_ context.Context, c Config) error {
+func (e *Engines) openBlobs(ctx context.Context, c Config) error {
 	switch path, _ := strings.CutPrefix(c.Blobs, "dir:"); {
 	case c.Blobs == "" || scheme(c.Blobs) == "dir":
 		if path == "" {
@@ -64,8 +90,17 @@ func (e *Engines) openBlobs(_ context.Context, c Config) error {
 		e.closes = append(e.closes, b.Close)
 		e.Blobs = b
 		return nil
+	case scheme(c.Blobs) == "s3":
+		b, err := s3.Open(ctx, c.Blobs, c.Log)
+		if err != nil {
+			return err
+		}
+		b.At = c.At
+		e.closes = append(e.closes, b.Close)
+		e.Blobs = b
+		return nil
 	}
-	return unknown(PortBlobs, c.Blobs, "dir: (a folder in the data folder), dir:/path")
+	return unknown(PortBlobs, c.Blobs, possibleBlobs)
 }
 
 // openBus opens the bus and the relay that feeds it from the stores' outbox.
@@ -80,8 +115,15 @@ func (e *Engines) openBus(ctx context.Context, c Config) error {
 		e.closes = append(e.closes, b.Close)
 		e.loops = append(e.loops, b.Run)
 		e.Bus = b
+	case scheme(c.Bus) == "kafka":
+		b, err := kafka.Open(ctx, c.Bus, c.Log)
+		if err != nil {
+			return err
+		}
+		e.closes = append(e.closes, b.Close)
+		e.Bus = b
 	default:
-		return unknown(PortBus, c.Bus, "sqlite: (a file in the data folder)")
+		return unknown(PortBus, c.Bus, possibleBus)
 	}
 	if e.relay != nil {
 		e.loops = append(e.loops, e.relay(e.Bus))
@@ -89,13 +131,21 @@ func (e *Engines) openBus(ctx context.Context, c Config) error {
 	return nil
 }
 
-func (e *Engines) openCache(_ context.Context, c Config) error {
+func (e *Engines) openCache(ctx context.Context, c Config) error {
 	switch {
 	case c.Cache == "" || c.Cache == "mem:":
 		e.Cache = &embed.Cache{}
 		return nil
+	case strings.HasPrefix(scheme(c.Cache), "redis"):
+		cache, err := redis.Open(ctx, c.Cache, c.Log)
+		if err != nil {
+			return err
+		}
+		e.closes = append(e.closes, cache.Close)
+		e.Cache = cache
+		return nil
 	}
-	return unknown(PortCache, c.Cache, "mem: (in process)")
+	return unknown(PortCache, c.Cache, possibleCache)
 }
 
 func (e *Engines) openRegistry(ctx context.Context, c Config) error {
@@ -106,6 +156,14 @@ func (e *Engines) openRegistry(ctx context.Context, c Config) error {
 		}
 		e.Registry = &embed.Registry{DB: e.db}
 		return nil
+	case scheme(c.Registry) == "consul":
+		r, err := consul.Open(ctx, c.Registry, c.Log)
+		if err != nil {
+			return err
+		}
+		e.closes = append(e.closes, r.Close)
+		e.Registry = r
+		return nil
 	}
-	return unknown(PortRegistry, c.Registry, "sqlite: (in process, its values in the data folder)")
+	return unknown(PortRegistry, c.Registry, possibleRegistry)
 }

@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"net/netip"
 
 	weir "github.com/weirstream/weir"
 )
@@ -10,6 +11,8 @@ import (
 type Caller struct {
 	Request      string          // the request's id: in its log lines and in problems
 	Organisation string          // whose things it may see and change
+	Client       netip.Addr      // where the request comes from, behind trusted proxies; invalid if unknown
+	Secure       bool            // it came over TLS, as far as the last trusted proxy knows
 	Draining     <-chan struct{} // see the function of that name
 }
 
@@ -32,6 +35,12 @@ func Organisation(ctx context.Context) string {
 func RequestID(ctx context.Context) string {
 	c, _ := ctx.Value(callerKey{}).(Caller)
 	return c.Request
+}
+
+// Secure says whether the request came over TLS, so that a cookie may be kept to it.
+func Secure(ctx context.Context) bool {
+	c, _ := ctx.Value(callerKey{}).(Caller)
+	return c.Secure
 }
 
 // Draining is closed when the server wants to stop: what streams without an end ends then. Nil, which is never closed, if

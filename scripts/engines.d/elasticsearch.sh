@@ -37,7 +37,9 @@ CONF
 
 # es_home prints the program's folder. Root's cache is closed to the user that the server runs as, so root makes a copy.
 es_home() {
-  local home=$CACHE/$(home_name)/elasticsearch-$ELASTICSEARCH copy=$DIR/$(home_name)
+  local name home copy
+  name=$(home_name)
+  home=$CACHE/$name/elasticsearch-$ELASTICSEARCH copy=$DIR/$name
   [ "$(id -u)" -eq 0 ] || { echo "$home"; return; }
   if [ ! -d "$copy" ]; then
     rm -rf "$DIR"/elasticsearch-* "$DIR/copying"

@@ -16,7 +16,7 @@ engine_install() {
 controller_port() { port "controller$1"; }
 
 kafka_config() {
-  local n=$1 p voters= replicas=${#PARTS[@]}
+  local n=$1 p voters="" replicas=${#PARTS[@]}
   for p in "${PARTS[@]}"; do voters+=${voters:+,}$p@127.0.0.1:$(controller_port "$p"); done
   cat <<CONF
 process.roles=broker,controller
@@ -42,7 +42,7 @@ CONF
 }
 
 engine_start() {
-  local n=$1 conf=$DIR/server$1.properties cp=$CACHE/kafka-$KAFKA/lib/*
+  local n=$1 conf=$DIR/server$1.properties cp="$CACHE/kafka-$KAFKA/lib/*"
   mkdir -p "$DIR/data$n"
   kafka_config "$n" >"$conf"
   [ -f "$DIR/data$n/meta.properties" ] ||

@@ -81,9 +81,11 @@ func startStack(t *testing.T) *stack {
 	s.workerA = s.serve("worker-a", "", append([]string{"--roles", "transcode"}, encodeFlags...)...)
 	s.workerB = s.serve("worker-b", "", append([]string{"--roles", "transcode"}, encodeFlags...)...)
 	for i := range 2 {
-		at := freePort(t)
-		s.startEdge(i, at, "")
+		s.startEdge(i, freePort(t), "")
 	}
+	conf := filepath.Join(s.dir, "nginx", "nginx.conf")
+	s.awaitFile(conf)
+	s.background("nginx", "nginx", "-c", conf, "-g", "daemon off;")
 	s.awaitFront()
 	return s
 }
@@ -115,14 +117,12 @@ func (s *stack) startEdge(i int, at, killAt string) {
 	s.edges[at] = s.serve(fmt.Sprint("edge-", i), killAt, "--roles", "edge", "--edge-listen", at)
 }
 
-// startNginx starts `weir nginx`, which writes the configuration from the registry, and nginx itself.
+// startNginx starts `weir nginx`, which writes nginx's configuration from the registry.
 func (s *stack) startNginx() {
 	s.t.Helper()
 	front := filepath.Join(s.dir, "nginx")
-	for _, dir := range []string{front, filepath.Join(front, "logs")} {
-		if err := os.Mkdir(dir, 0o755); err != nil {
-			s.t.Fatal(err)
-		}
+	if err := os.Mkdir(front, 0o755); err != nil {
+		s.t.Fatal(err)
 	}
 	cert, key, roots := selfSigned(s.t, s.dir)
 	s.roots = roots
@@ -133,10 +133,8 @@ func (s *stack) startNginx() {
 	}
 	s.url = "https://localhost:" + port
 	conf, pid := filepath.Join(front, "nginx.conf"), filepath.Join(front, "nginx.pid")
-	s.background("weir nginx", weirBin, "nginx", "--config", s.config, "--listen", "127.0.0.1:"+port, "--host", "localhost",
-		"--cert", cert, "--key", key, "--out", conf, "--pid-file", pid)
-	s.awaitFile(conf)
-	s.background("nginx", "nginx", "-p", front, "-c", conf, "-g", "daemon off;")
+	s.background("weir nginx", weirBin, "nginx", "--config", s.config, "--tls-listen", "127.0.0.1:"+port, "--host", "localhost",
+		"--cert", cert, "--key", key, "--run-dir", front, "--out", conf, "--pid-file", pid, "--no-client-limits")
 	s.client = &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, MaxIdleConnsPerHost: 16}}
 }
 
@@ -267,13 +265,13 @@ func (s *stack) titles() (map[string]string, error) {
 		return nil, err
 	}
 	var page struct {
-		Titles []struct{ Asset, State string } `json:"titles"`
+		Items []struct{ Asset, State string } `json:"items"`
 	}
 	if err := json.Unmarshal(b, &page); err != nil {
 		return nil, err
 	}
 	out := map[string]string{}
-	for _, t := range page.Titles {
+	for _, t := range page.Items {
 		out[t.Asset] = t.State
 	}
 	return out, nil

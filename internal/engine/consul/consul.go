@@ -16,13 +16,14 @@ import (
 
 // Bounds of waits.
 const (
+	leastTTL   = time.Second            // of an instance
 	callWithin = 5 * time.Second        // any call that does not block on purpose
 	listWithin = 30 * time.Second       // all pairs at once
 	stopWithin = 2 * time.Second        // what is still asked of Consul when a context has ended
 	watchWait  = 10 * time.Second       // how long Consul holds a blocking query; a hung one is noticed soon after
 	watchPause = 50 * time.Millisecond  // the longest pause between two blocking queries
 	firstRetry = 100 * time.Millisecond // doubled with each failure
-	lastRetry  = 5 * time.Second
+	lastRetry  = 3 * time.Second
 )
 
 // Registry is [weir.Registry] on Consul. Open makes it. Safe for concurrent use, also by several processes with one prefix.
@@ -36,8 +37,8 @@ type Registry struct {
 
 var _ weir.Registry = (*Registry)(nil)
 
-// Open reads a URL such as consul://127.0.0.1:8500?prefix=weir/ and gives the registry there. It is Invalid if it cannot be
-// read. Consul may be away: that is logged. A nil log is nowhere. The caller calls Close.
+// Open reads a URL such as consul://127.0.0.1:8500?prefix=weir/ and gives the registry there. It names one agent, best that of
+// the machine, and not several behind one address: registrations are the agent's. A URL that cannot be read is Invalid. Consul may be away: that is logged. A nil log is nowhere. The caller calls Close.
 //
 // The query may hold token (else CONSUL_HTTP_TOKEN), datacenter, prefix ("weir/"), tls (false; certificates by
 // CONSUL_CACERT, CONSUL_CLIENT_CERT and CONSUL_CLIENT_KEY) and grace ("15s"): for how long after an outage instances that
@@ -90,6 +91,12 @@ func (r *Registry) greet(ctx context.Context) {
 func (r *Registry) Close() error {
 	r.transport.CloseIdleConnections()
 	return nil
+}
+
+// options are those of a read. Without RequireConsistent a server that was started again answers, for a moment, without what
+// it has not read back from its log yet.
+func options(ctx context.Context) *api.QueryOptions {
+	return (&api.QueryOptions{RequireConsistent: true}).WithContext(ctx)
 }
 
 // failed is the error of a call under ctx, the caller's own context: Unavailable if Consul is away, Internal if it refuses

@@ -23,7 +23,7 @@ func (r *Registry) KV(ctx context.Context, key string) (weir.KVPair, error) {
 	}
 	call, cancel := context.WithTimeout(ctx, callWithin)
 	defer cancel()
-	found, _, err := r.client.KV().Get(r.prefix+escape(key), (&api.QueryOptions{}).WithContext(call))
+	found, _, err := r.client.KV().Get(r.prefix+escape(key), options(call))
 	if err != nil {
 		return weir.KVPair{}, failed(ctx, err, "read registry key %q", key)
 	}
@@ -100,7 +100,7 @@ func (r *Registry) WatchKV(ctx context.Context, key string, f func(weir.KVPair))
 func (r *Registry) Pairs(ctx context.Context) ([]weir.KVPair, error) {
 	call, cancel := context.WithTimeout(ctx, listWithin)
 	defer cancel()
-	found, _, err := r.client.KV().List(r.prefix, (&api.QueryOptions{}).WithContext(call))
+	found, _, err := r.client.KV().List(r.prefix, options(call))
 	if err != nil {
 		return nil, failed(ctx, err, "list registry keys")
 	}

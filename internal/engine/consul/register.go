@@ -16,7 +16,7 @@ import (
 // when the agent has forgotten it. It returns nil when ctx has ended; if the instance could not be withdrawn within two
 // seconds that is logged, and its time to live ends it.
 //
-// Each call is a Consul service of its own, and of two with one id watchers see the later, so the end of the earlier takes
+// A ttl under a second is a second. Each call is a Consul service of its own, and of two with one id watchers see the later, so the end of the earlier takes
 // nothing away.
 func (r *Registry) Register(ctx context.Context, instance weir.Instance, ttl time.Duration) error {
 	if err := instance.Check(); err != nil {
@@ -25,6 +25,7 @@ func (r *Registry) Register(ctx context.Context, instance weir.Instance, ttl tim
 	if ttl <= 0 {
 		return weir.Errorf(weir.Invalid, "an instance cannot live for %s", ttl)
 	}
+	ttl = max(ttl, leastTTL)
 	now := time.Now()
 	service, err := r.registration(instance, ttl, now, weir.NewID(now))
 	if err != nil {
@@ -35,7 +36,7 @@ func (r *Registry) Register(ctx context.Context, instance weir.Instance, ttl tim
 	for known := false; ctx.Err() == nil; {
 		delay := ttl/3 - jitter(ttl/30)
 		if err := r.beat(ctx, service, known); err != nil {
-			known, delay = false, away.failed(err) // whatever it was, the next try brings all there is to know
+			delay = away.failed(err)
 		} else {
 			known = true
 			away.over()
@@ -46,18 +47,25 @@ func (r *Registry) Register(ctx context.Context, instance weir.Instance, ttl tim
 	return nil
 }
 
-// beat says that the service lives. An agent that does not know it needs to be told of it first.
+// beat says that the service lives, and tells an agent that does not know it, or has forgotten it, what it is.
 func (r *Registry) beat(ctx context.Context, service *api.AgentServiceRegistration, known bool) error {
 	ctx, cancel := outlive(ctx, callWithin)
 	defer cancel()
-	if !known {
-		options := api.ServiceRegisterOpts{ReplaceExistingChecks: true}.WithContext(ctx)
-		if err := r.client.Agent().ServiceRegisterOpts(service, options); err != nil {
+	if known {
+		err := r.pass(ctx, service.ID)
+		if !errors.As(err, new(api.StatusError)) {
 			return err
 		}
+		r.log.Info("registering anew with consul", "service", service.ID, "error", err)
 	}
-	options := (&api.QueryOptions{}).WithContext(ctx)
-	return r.client.Agent().UpdateTTLOpts("service:"+service.ID, "", api.HealthPassing, options)
+	if err := r.client.Agent().ServiceRegisterOpts(service, api.ServiceRegisterOpts{ReplaceExistingChecks: true}.WithContext(ctx)); err != nil {
+		return err
+	}
+	return r.pass(ctx, service.ID)
+}
+
+func (r *Registry) pass(ctx context.Context, id string) error {
+	return r.client.Agent().UpdateTTLOpts("service:"+id, "", api.HealthPassing, (&api.QueryOptions{}).WithContext(ctx))
 }
 
 // withdraw is for when ctx has ended.

@@ -66,16 +66,17 @@ func next(asked, answered uint64) uint64 {
 // query asks once: at once if index is 0, else Consul waits for a change, for soon or a bounded time.
 func query[T any](ctx context.Context, index uint64, soon time.Duration,
 	ask func(*api.QueryOptions) (T, *api.QueryMeta, error)) (T, *api.QueryMeta, error) {
-	limit := callWithin
-	options := &api.QueryOptions{WaitIndex: index}
+	limit, wait := callWithin, time.Duration(0)
 	if index > 0 {
-		options.WaitTime = watchWait + jitter(watchWait/4)
+		wait = watchWait + jitter(watchWait/4)
 		if soon > 0 {
-			options.WaitTime = min(options.WaitTime, soon+time.Millisecond) // Consul reads whole milliseconds
+			wait = min(wait, soon+time.Millisecond) // Consul reads whole milliseconds
 		}
-		limit += options.WaitTime + options.WaitTime/8 // Consul adds up to a sixteenth
+		limit += wait + wait/8 // Consul adds up to a sixteenth
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	return ask(options.WithContext(ctx))
+	q := options(ctx)
+	q.WaitIndex, q.WaitTime = index, wait
+	return ask(q)
 }

@@ -100,7 +100,7 @@ func (l *Ledger) Planned(ctx context.Context, c weir.Claim, plan []byte, tasks [
 		if err := changeHeld(ctx, tx, c, "state = ?", weir.TaskDone); err != nil {
 			return err
 		}
-		_, err := change(ctx, tx, "INSERT INTO plan (job, organisation, body) VALUES (?, ?, ?)", c.Job.ID, c.Job.Organisation, plan)
+		_, err := change(ctx, tx, "INSERT INTO plan (job, organisation, body) VALUES (?, ?, ?)", c.Job.ID, c.Job.Organisation, blob(plan))
 		for _, t := range tasks {
 			t.Fence = c.Task.Fence // above those of a plan before this one
 			if err == nil {
@@ -138,7 +138,7 @@ func (l *Ledger) Record(ctx context.Context, c weir.Claim, r weir.Record, final 
 			return weir.Errorf(weir.Invalid, "record %d would leave a hole; the next is %d", r.Seq, next)
 		}
 		_, err = change(ctx, tx, "INSERT INTO record (job, task, seq, organisation, body) VALUES (?, ?, ?, ?, ?)",
-			c.Task.Job, c.Task.N, r.Seq, c.Job.Organisation, r.Body)
+			c.Task.Job, c.Task.N, r.Seq, c.Job.Organisation, blob(r.Body))
 		if err != nil {
 			return err
 		}

@@ -74,3 +74,11 @@ func change(ctx context.Context, tx *sql.Tx, query string, args ...any) (int64, 
 	}
 	return result.RowsAffected()
 }
+
+// blob is b, never nil, which would be stored as no value.
+func blob(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}

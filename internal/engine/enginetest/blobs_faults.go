@@ -24,19 +24,19 @@ func BlobsFaults(t *testing.T, name string, open func(t *testing.T) (weir.Blobs,
 		name string
 		test func(*testing.T, weir.Blobs, *Proxy)
 	}{
-		{"ResetMidRead", faultResetMidRead},
-		{"CutReads", faultCutReads},
-		{"SlowRead", faultSlowRead},
-		{"ReplacedMidRead", faultReplacedMidRead},
-		{"DeletedMidRead", faultDeletedMidRead},
-		{"Refused", faultRefused},
-		{"Hang", faultHang},
-		{"HangMidRead", faultHangMidRead},
-		{"CutAnswers", faultCutAnswers},
-		{"ResetMidPut", faultResetMidPut},
-		{"CutUploads", faultCutUploads},
-		{"ManyResets", faultManyResets},
-		{"Restart", func(t *testing.T, b weir.Blobs, _ *Proxy) { faultRestart(t, b, name) }},
+		{"ResetMidRead", blobsFaultResetMidRead},
+		{"CutReads", blobsFaultCutReads},
+		{"SlowRead", blobsFaultSlowRead},
+		{"ReplacedMidRead", blobsFaultReplacedMidRead},
+		{"DeletedMidRead", blobsFaultDeletedMidRead},
+		{"Refused", blobsFaultRefused},
+		{"Hang", blobsFaultHang},
+		{"HangMidRead", blobsFaultHangMidRead},
+		{"CutAnswers", blobsFaultCutAnswers},
+		{"ResetMidPut", blobsFaultResetMidPut},
+		{"CutUploads", blobsFaultCutUploads},
+		{"ManyResets", blobsFaultManyResets},
+		{"Restart", func(t *testing.T, b weir.Blobs, _ *Proxy) { blobsFaultRestart(t, b, name) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b, p := open(t)
@@ -62,7 +62,7 @@ func begin(t *testing.T, ctx context.Context, b weir.Blobs, key, content string)
 	return r
 }
 
-func faultResetMidRead(t *testing.T, b weir.Blobs, p *Proxy) {
+func blobsFaultResetMidRead(t *testing.T, b weir.Blobs, p *Proxy) {
 	content := pattern(long, 1)
 	put(t, b, "k", content)
 	r := begin(t, t.Context(), b, "k", content)
@@ -72,8 +72,8 @@ func faultResetMidRead(t *testing.T, b weir.Blobs, p *Proxy) {
 	}
 }
 
-// faultCutReads cuts in headers and bodies, once and again and again, of whole objects and of ranges.
-func faultCutReads(t *testing.T, b weir.Blobs, p *Proxy) {
+// blobsFaultCutReads cuts in headers and bodies, once and again and again, of whole objects and of ranges.
+func blobsFaultCutReads(t *testing.T, b weir.Blobs, p *Proxy) {
 	content := pattern(long, 2)
 	put(t, b, "k", content)
 	for _, after := range []int64{1, 100, 1000, 40_000, 3 << 20} {
@@ -104,7 +104,7 @@ func faultCutReads(t *testing.T, b weir.Blobs, p *Proxy) {
 	}
 }
 
-func faultSlowRead(t *testing.T, b weir.Blobs, p *Proxy) {
+func blobsFaultSlowRead(t *testing.T, b weir.Blobs, p *Proxy) {
 	content := pattern(2<<20, 3)
 	put(t, b, "k", content)
 	p.Delay(3 * time.Millisecond)
@@ -113,8 +113,8 @@ func faultSlowRead(t *testing.T, b weir.Blobs, p *Proxy) {
 	}
 }
 
-// faultReplacedMidRead: a reader never goes on in another object.
-func faultReplacedMidRead(t *testing.T, b weir.Blobs, p *Proxy) {
+// blobsFaultReplacedMidRead: a reader never goes on in another object.
+func blobsFaultReplacedMidRead(t *testing.T, b weir.Blobs, p *Proxy) {
 	content := pattern(long, 4)
 	put(t, b, "k", content)
 	r := begin(t, t.Context(), b, "k", content)
@@ -123,7 +123,7 @@ func faultReplacedMidRead(t *testing.T, b weir.Blobs, p *Proxy) {
 	brokenRead(t, r, content[1<<20:], weir.Precondition)
 }
 
-func faultDeletedMidRead(t *testing.T, b weir.Blobs, p *Proxy) {
+func blobsFaultDeletedMidRead(t *testing.T, b weir.Blobs, p *Proxy) {
 	content := pattern(long, 6)
 	put(t, b, "k", content)
 	r := begin(t, t.Context(), b, "k", content)
@@ -189,7 +189,7 @@ func everything(t *testing.T, ctx context.Context, b weir.Blobs, u weir.Upload, 
 	all.Wait()
 }
 
-func faultRefused(t *testing.T, b weir.Blobs, p *Proxy) {
+func blobsFaultRefused(t *testing.T, b weir.Blobs, p *Proxy) {
 	put(t, b, "k", "v")
 	u := startUpload(t, b, "up")
 	p.Refuse(true)
@@ -205,8 +205,8 @@ func faultRefused(t *testing.T, b weir.Blobs, p *Proxy) {
 	}
 }
 
-// faultHang: a server that says nothing holds nobody up for longer than he asked for.
-func faultHang(t *testing.T, b weir.Blobs, p *Proxy) {
+// blobsFaultHang: a server that says nothing holds nobody up for longer than he asked for.
+func blobsFaultHang(t *testing.T, b weir.Blobs, p *Proxy) {
 	put(t, b, "k", "v")
 	u := startUpload(t, b, "up")
 	p.Silence(true)
@@ -227,7 +227,7 @@ func faultHang(t *testing.T, b weir.Blobs, p *Proxy) {
 	}
 }
 
-func faultHangMidRead(t *testing.T, b weir.Blobs, p *Proxy) {
+func blobsFaultHangMidRead(t *testing.T, b weir.Blobs, p *Proxy) {
 	content := pattern(long, 8)
 	put(t, b, "k", content)
 	ctx, goAway := context.WithCancel(t.Context())
@@ -258,8 +258,8 @@ func outcome(t *testing.T, b weir.Blobs, call, key, content, before string, err 
 	}
 }
 
-// faultCutAnswers breaks the connection in the answer to puts: they were made, and are not made twice or taken for another's.
-func faultCutAnswers(t *testing.T, b weir.Blobs, p *Proxy) {
+// blobsFaultCutAnswers breaks the connection in the answer to puts: they were made, and are not made twice or taken for another's.
+func blobsFaultCutAnswers(t *testing.T, b weir.Blobs, p *Proxy) {
 	for i, after := range []int64{1, 20, 200, 400} {
 		f := func(name, content string, opts weir.PutOptions, before string) {
 			t.Helper()
@@ -283,8 +283,8 @@ func faultCutAnswers(t *testing.T, b weir.Blobs, p *Proxy) {
 	}
 }
 
-// faultResetMidPut breaks every connection each time so many bytes of the object were read.
-func faultResetMidPut(t *testing.T, b weir.Blobs, p *Proxy) {
+// blobsFaultResetMidPut breaks every connection each time so many bytes of the object were read.
+func blobsFaultResetMidPut(t *testing.T, b weir.Blobs, p *Proxy) {
 	for i, step := range []int64{3 << 20, 17 << 20, large - 1} {
 		key, content, next := fmt.Sprintf("k/%d", i), pattern(large, byte(i)), step
 		source := strings.NewReader(content)
@@ -300,7 +300,7 @@ func faultResetMidPut(t *testing.T, b weir.Blobs, p *Proxy) {
 	}
 }
 
-func faultCutUploads(t *testing.T, b weir.Blobs, p *Proxy) {
+func blobsFaultCutUploads(t *testing.T, b weir.Blobs, p *Proxy) {
 	content := pattern(2*partSize+5, 9)
 	for i, after := range []int64{1, 200, 400, 600} {
 		key := fmt.Sprintf("k/%d", i)
@@ -321,8 +321,8 @@ func faultCutUploads(t *testing.T, b weir.Blobs, p *Proxy) {
 	}
 }
 
-// faultManyResets has all connections reset again and again under many callers.
-func faultManyResets(t *testing.T, b weir.Blobs, p *Proxy) {
+// blobsFaultManyResets has all connections reset again and again under many callers.
+func blobsFaultManyResets(t *testing.T, b weir.Blobs, p *Proxy) {
 	var calls atomic.Int64
 	race(func(i int) {
 		for j := range 6 {
@@ -343,8 +343,8 @@ func faultManyResets(t *testing.T, b weir.Blobs, p *Proxy) {
 	})
 }
 
-// faultRestart kills the server under a reader and a writer and starts it again. What was acknowledged is there.
-func faultRestart(t *testing.T, b weir.Blobs, name string) {
+// blobsFaultRestart kills the server under a reader and a writer and starts it again. What was acknowledged is there.
+func blobsFaultRestart(t *testing.T, b weir.Blobs, name string) {
 	content := pattern(long, 1)
 	put(t, b, "read", content)
 	r := begin(t, t.Context(), b, "read", content)

@@ -35,6 +35,11 @@ func Bus(t *testing.T, open func(t *testing.T) (connect func() weir.Bus)) {
 		{"MemberLeaves", busMemberLeaves},
 		{"Cancellation", busCancellation},
 		{"ManyPublishers", busManyPublishers},
+		{"UnusualKeys", busUnusualKeys},
+		{"ManyLargeValues", busManyLargeValues},
+		{"OneAtATime", busOneAtATime},
+		{"MembersComeAndGo", busMembersComeAndGo},
+		{"Deadline", busDeadline},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, open(t)) })
 	}

@@ -23,6 +23,10 @@ func Catalog(t *testing.T, open func(t *testing.T) CatalogStore) {
 	}{
 		{"Save", catalogSave},
 		{"List", catalogList},
+		{"Texts", catalogTexts},
+		{"Long", catalogLong},
+		{"SaveRace", catalogSaveRace},
+		{"EndedContext", catalogEnded},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, open(t)) })
 	}

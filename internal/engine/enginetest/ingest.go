@@ -30,6 +30,9 @@ func Ingest(t *testing.T, open func(t *testing.T) IngestStore) {
 		{"UpdateRace", ingestUpdateRace},
 		{"Uploading", ingestUploading},
 		{"Unplanned", ingestUnplanned},
+		{"Texts", ingestTexts},
+		{"CreateRace", ingestCreateRace},
+		{"EndedContext", ingestEnded},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, open(t)) })
 	}

@@ -45,6 +45,15 @@ func Ledger(t *testing.T, open func(t *testing.T, now func() time.Time) LedgerEn
 		{"ReplanLeavesNothing", ledgerReplanLeavesNothing},
 		{"ReplanCounts", ledgerReplanCounts},
 		{"ExactlyOnce", ledgerExactlyOnce},
+		{"Large", ledgerLarge},
+		{"Texts", ledgerTexts},
+		{"Reasons", ledgerReasons},
+		{"EndedContext", ledgerEnded},
+		{"CancelledAnywhere", ledgerCancelledAnywhere},
+		{"CreateRace", ledgerCreateRace},
+		{"ClaimRace", ledgerClaimRace},
+		{"ThiefRace", ledgerThiefRace},
+		{"EndRace", ledgerEndRace},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			l := &ledgerTest{T: t, now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}

@@ -38,7 +38,7 @@ type Bus struct {
 	client    *kafkago.Client
 	life      context.Context // ends with Close
 	end       context.CancelFunc
-	work      sync.WaitGroup // every Consume, and every request of a Publish
+	work      sync.WaitGroup // every call, and every request of a Publish that did not wait for it
 
 	mu     sync.Mutex // guards what follows
 	closed bool
@@ -87,9 +87,9 @@ func (b *Bus) answers(ctx context.Context) error {
 	defer cancel()
 	var errs []error
 	for _, broker := range b.c.brokers {
-		conn, err := b.dialer().DialContext(ctx, "tcp", broker)
+		err := b.ask(ctx, broker)
 		if err == nil {
-			return conn.Close()
+			return nil
 		}
 		errs = append(errs, err)
 	}
@@ -99,6 +99,22 @@ func (b *Bus) answers(ctx context.Context) error {
 		return fmt.Errorf("open bus: %w", err)
 	}
 	return weir.Errorf(weir.Unavailable, "no broker of the bus answers: %w", err)
+}
+
+// ask has a broker tell who the others are, which it does to those it lets in.
+func (b *Bus) ask(ctx context.Context, broker string) error {
+	conn, err := b.dialer().DialContext(ctx, "tcp", broker)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	if deadline, ok := ctx.Deadline(); ok {
+		_ = conn.SetDeadline(deadline)
+	}
+	if _, err := conn.Brokers(); err != nil {
+		return fmt.Errorf("ask broker %s: %w", broker, err)
+	}
+	return nil
 }
 
 // dialer makes the connections that transport does not: those of consumer groups.
@@ -125,14 +141,14 @@ func (b *Bus) Close() error {
 	return nil
 }
 
-// begin counts n pieces of work that Close waits for, unless the bus is closed (Unavailable).
-func (b *Bus) begin(n int) error {
+// begin counts a piece of work that Close waits for, unless the bus is closed (Unavailable).
+func (b *Bus) begin() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closed {
 		return errClosed()
 	}
-	b.work.Add(n)
+	b.work.Add(1)
 	return nil
 }
 

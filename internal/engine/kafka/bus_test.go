@@ -1,20 +1,63 @@
 package kafka_test
 
 import (
+	"context"
+	"fmt"
 	"log/slog"
+	neturl "net/url"
+	"os"
 	"strings"
 	"testing"
 	"time"
+
+	kafkago "github.com/segmentio/kafka-go"
 
 	"github.com/weirstream/weir"
 	"github.com/weirstream/weir/internal/engine/enginetest"
 	"github.com/weirstream/weir/internal/engine/kafka"
 )
 
-// url is the broker's, with topics of few partitions that only this test has.
-func url(t testing.TB, parameters string) string {
-	address := enginetest.Address(t, "WEIR_TEST_KAFKA")
-	return address + "?prefix=" + strings.ToLower(weir.NewID(time.Now())) + ".&partitions=3" + parameters
+// newURL is the broker's, with topics of few partitions that only this test has, and that go with it.
+func newURL(t testing.TB) string {
+	t.Helper()
+	return ownTopics(t, enginetest.Address(t, "WEIR_TEST_KAFKA"))
+}
+
+func ownTopics(t testing.TB, address string) string {
+	t.Helper()
+	prefix := strings.ToLower(weir.NewID(time.Now())) + "."
+	t.Cleanup(func() { removeTopics(t, address, prefix) })
+	return address + "?partitions=3&prefix=" + prefix
+}
+
+func hostOf(t testing.TB, url string) string {
+	t.Helper()
+	u, err := neturl.Parse(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u.Host
+}
+
+func removeTopics(t testing.TB, url, prefix string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	client := &kafkago.Client{Addr: kafkago.TCP(strings.Split(hostOf(t, url), ",")...), Transport: &kafkago.Transport{}}
+	all, err := client.Metadata(ctx, &kafkago.MetadataRequest{})
+	if err != nil {
+		t.Errorf("Metadata = %v", err)
+		return
+	}
+	var ours []string
+	for _, topic := range all.Topics {
+		if strings.HasPrefix(topic.Name, prefix) {
+			ours = append(ours, topic.Name)
+		}
+	}
+	if _, err := client.DeleteTopics(ctx, &kafkago.DeleteTopicsRequest{Topics: ours}); err != nil {
+		t.Errorf("DeleteTopics = %v", err)
+	}
 }
 
 func open(t testing.TB, url string) *kafka.Bus {
@@ -32,19 +75,128 @@ func open(t testing.TB, url string) *kafka.Bus {
 }
 
 func TestBusConformance(t *testing.T) {
-	address := url(t, "")
+	url := newURL(t)
+	enginetest.Report(t, enginetest.Pass{Port: "Bus", Engine: "Apache Kafka", Version: version(t, hostOf(t, url)), Client: "kafka-go"})
 	enginetest.Bus(t, func(t *testing.T) func() weir.Bus {
 		var last *kafka.Bus
 		return func() weir.Bus {
 			if last != nil {
 				_ = last.Close()
 			}
-			last = open(t, address)
+			last = open(t, url)
 			return last
+		}
+	})
+	t.Run("Scan", func(t *testing.T) { enginetest.BusScan(t, open(t, url)) })
+}
+
+func TestBusFaults(t *testing.T) {
+	url := newURL(t)
+	enginetest.BusFaults(t, hostOf(t, url), "kafka", func(t *testing.T, dial enginetest.Dial) weir.Bus {
+		b := open(t, url)
+		b.Dial = dial
+		return b
+	})
+}
+
+// TestBrokersDie has each of three brokers crash and come back in turn, under load. It runs where there are three.
+func TestBrokersDie(t *testing.T) {
+	address := os.Getenv("WEIR_TEST_KAFKA3")
+	if address == "" {
+		t.Skip("WEIR_TEST_KAFKA3 is not set: scripts/engines up kafka3 starts three brokers")
+	}
+	b := open(t, ownTopics(t, address)+"&replication=3")
+	enginetest.BusStream(t, b, 300, func(came int) {
+		switch broker := fmt.Sprint("kafka3/", came/400+1); came % 400 {
+		case 100:
+			enginetest.Control(t, "kill", broker)
+		case 300:
+			enginetest.Control(t, "up", "kafka3")
 		}
 	})
 }
 
-func TestBusScan(t *testing.T) {
-	enginetest.BusScan(t, open(t, url(t, "")))
+func TestBusClosed(t *testing.T) {
+	b := open(t, newURL(t))
+	if err := b.Publish(t.Context(), weir.Message{Topic: "t", Key: "k"}); err != nil {
+		t.Fatalf("Publish = %v", err)
+	}
+	came := make(chan struct{})
+	ended := make(chan error, 1)
+	go func() {
+		ended <- b.Consume(t.Context(), "t", "g", func(ctx context.Context, _ weir.Message) error {
+			close(came)
+			<-ctx.Done()
+			return nil
+		})
+	}()
+	<-came
+	if err := b.Close(); err != nil {
+		t.Errorf("Close = %v", err)
+	}
+	f := func(what string, err error) {
+		t.Helper()
+		if weir.KindOf(err) != weir.Unavailable {
+			t.Errorf("%s of a bus that was closed = %v, want Unavailable", what, err)
+		}
+	}
+	f("Consume that was running", <-ended)
+	f("Consume", b.Consume(t.Context(), "t", "g", nil))
+	f("Publish", b.Publish(t.Context(), weir.Message{Topic: "t"}))
+	f("Scan", b.Scan(t.Context(), "t", nil))
+	_, err := b.Redrive(t.Context(), "t", "g", 1)
+	f("Redrive", err)
+}
+
+// TestRevocation: when a partition goes to another member, the handler that has one of its messages is told, and what was
+// fetched with it is not handled after.
+func TestRevocation(t *testing.T) {
+	b := open(t, newURL(t))
+	const keys = 30
+	var all []weir.Message
+	for k := range keys {
+		all = append(all, weir.Message{Topic: "t", Key: fmt.Sprint(k)})
+	}
+	if err := b.Publish(t.Context(), all...); err != nil {
+		t.Fatalf("Publish = %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 2)
+	begun, told := make(chan struct{}), make(chan struct{})
+	first := true
+	handled := make(chan weir.Message, 1000)
+	go func() {
+		ended <- b.Consume(ctx, "t", "g", func(ctx context.Context, m weir.Message) error {
+			if !first {
+				handled <- m
+				return nil
+			}
+			first = false
+			close(begun)
+			<-ctx.Done()
+			close(told)
+			return ctx.Err()
+		})
+	}()
+	<-begun
+	go func() {
+		ended <- b.Consume(ctx, "t", "g", func(_ context.Context, m weir.Message) error { handled <- m; return nil })
+	}()
+	<-told
+	seen := map[string]int{}
+	for len(seen) < keys {
+		m := <-handled
+		seen[m.Key]++
+	}
+	cancel()
+	for range 2 {
+		if err := <-ended; err != nil {
+			t.Errorf("Consume = %v", err)
+		}
+	}
+	for key, n := range seen {
+		if n > 1 {
+			t.Errorf("message %s was handled %d times: what was fetched before the rebalance was handled after it", key, n)
+		}
+	}
 }

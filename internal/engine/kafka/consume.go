@@ -11,16 +11,16 @@ import (
 	"github.com/weirstream/weir"
 )
 
-// How a member lives in its group. One that dies is missed after the session's time; one that leaves says so. Brokers
-// refuse sessions below 6 s.
+// How a member lives in its group. One that dies is missed after the session's time, the shortest that brokers take by
+// default; one that leaves says so.
 const (
-	session     = 10 * time.Second
+	session     = 6 * time.Second
 	heartbeat   = time.Second
 	rebalance   = 15 * time.Second // how long a handler may take to stop before its member is left out
 	joinBackoff = 250 * time.Millisecond
 	groupWithin = 5 * time.Second // one request to the group's coordinator
 	awayFirst   = 250 * time.Millisecond
-	awayMost    = 5 * time.Second
+	awayMost    = 2 * time.Second
 )
 
 // Consume is a member of the group until ctx ends, and returns nil then. handle is called for one message at a time; while
@@ -34,7 +34,7 @@ func (b *Bus) Consume(ctx context.Context, topic, group string, handle func(cont
 	if err != nil {
 		return err
 	}
-	if err := b.begin(1); err != nil {
+	if err := b.begin(); err != nil {
 		return err
 	}
 	defer b.work.Done()

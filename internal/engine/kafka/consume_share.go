@@ -34,7 +34,7 @@ func (s *share) run(ctx context.Context) {
 		records, err := s.fetch(ctx)
 		if err != nil {
 			if ctx.Err() == nil && delay > 2*againFirst { // a new topic's leader takes a moment
-				s.log.Warn("bus cannot be read", "partition", s.place.partition, "error", err, "retry", delay)
+				s.log.Warn("bus cannot be read", "from", s.place.topic, "partition", s.place.partition, "error", err, "retry", delay)
 			}
 			rest(ctx, delay)
 			delay = min(2*delay, againMost)
@@ -67,7 +67,7 @@ func (s *share) fetch(ctx context.Context) ([]record, error) {
 		if !errors.Is(err, kafkago.OffsetOutOfRange) {
 			return records, err
 		}
-		s.log.Warn("messages are gone from the bus", "partition", s.place.partition, "offset", s.next)
+		s.log.Warn("messages are gone from the bus", "from", s.place.topic, "partition", s.place.partition, "offset", s.next)
 	}
 	first, _, err := s.bus.bounds(ctx, s.place)
 	if err != nil {
@@ -85,7 +85,7 @@ func (s *share) commit(ctx context.Context) bool {
 	err := s.generation.CommitOffsets(map[string]map[int]int64{s.place.topic: {s.place.partition: s.next}})
 	if err != nil {
 		if ctx.Err() == nil {
-			s.log.Warn("messages cannot be acknowledged and will come again", "partition", s.place.partition, "error", err)
+			s.log.Warn("messages cannot be acknowledged and will come again", "from", s.place.topic, "partition", s.place.partition, "error", err)
 		}
 		return false
 	}

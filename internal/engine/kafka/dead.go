@@ -25,11 +25,14 @@ type DeadLetter struct {
 // Dead lists up to limit dead letters of a group that were not brought back yet, the oldest first. NotFound: nobody has
 // consumed the topic as that group. Invalid: a name, or a limit below 1.
 func (b *Bus) Dead(ctx context.Context, topic, group string, limit int) ([]DeadLetter, error) {
+	if err := b.begin(); err != nil {
+		return nil, err
+	}
+	defer b.work.Done()
 	n, err := b.letterbox(ctx, topic, group, limit)
 	if err != nil {
 		return nil, err
 	}
-	defer b.work.Done()
 	dead, err := b.dead(ctx, n, topic, limit)
 	if err != nil {
 		return nil, fmt.Errorf("list dead letters: %w", err)
@@ -41,11 +44,14 @@ func (b *Bus) Dead(ctx context.Context, topic, group string, limit int) ([]DeadL
 // to that group alone; those that fail again rest in the retry topics and die once more. A crash in between brings some
 // back twice, and so does a group that stood still for longer than brokers keep its place. Errors are those of Dead.
 func (b *Bus) Redrive(ctx context.Context, topic, group string, limit int) (int, error) {
+	if err := b.begin(); err != nil {
+		return 0, err
+	}
+	defer b.work.Done()
 	n, err := b.letterbox(ctx, topic, group, limit)
 	if err != nil {
 		return 0, err
 	}
-	defer b.work.Done()
 	dead, err := b.dead(ctx, n, topic, limit)
 	for i, d := range dead {
 		r := record{time: b.now(), key: d.Key, value: d.Value, headers: d.headers}
@@ -62,7 +68,7 @@ func (b *Bus) Redrive(ctx context.Context, topic, group string, limit int) (int,
 	return len(dead), nil
 }
 
-// letterbox checks what Dead and Redrive are given, and begins a piece of work if there is no error.
+// letterbox checks what Dead and Redrive are given.
 func (b *Bus) letterbox(ctx context.Context, topic, group string, limit int) (names, error) {
 	n, err := b.namesOf(topic, group)
 	if err != nil {
@@ -79,7 +85,7 @@ func (b *Bus) letterbox(ctx context.Context, topic, group string, limit int) (na
 		return names{}, weir.Errorf(weir.NotFound, "there are no dead letters of group %s of topic %s: none of its messages was ever given up",
 			group, topic)
 	}
-	return n, b.begin(1)
+	return n, nil
 }
 
 func (b *Bus) dead(ctx context.Context, n names, topic string, limit int) ([]DeadLetter, error) {

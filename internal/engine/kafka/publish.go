@@ -35,6 +35,10 @@ func (b *Bus) Publish(ctx context.Context, messages ...weir.Message) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("publish: %w", err)
 	}
+	if err := b.begin(); err != nil {
+		return err
+	}
+	defer b.work.Done()
 	bounded, cancel := context.WithTimeout(ctx, publishWithin)
 	defer cancel()
 	err := b.publish(bounded, messages)
@@ -65,15 +69,9 @@ func (b *Bus) publish(ctx context.Context, messages []weir.Message) error {
 	if err != nil {
 		return err
 	}
-	if err := b.begin(len(lots)); err != nil {
-		return err
-	}
 	results := make(chan error, len(lots))
 	for p, records := range lots {
-		go func() {
-			defer b.work.Done()
-			results <- b.send(ctx, p, records)
-		}()
+		b.work.Go(func() { results <- b.send(ctx, p, records) })
 	}
 	var errs []error
 	for range lots {

@@ -17,7 +17,7 @@ func (b *Bus) Scan(ctx context.Context, topic string, f func(weir.Message) error
 	if err := b.check(weir.Message{Topic: topic}); err != nil {
 		return err
 	}
-	if err := b.begin(1); err != nil {
+	if err := b.begin(); err != nil {
 		return err
 	}
 	defer b.work.Done()

@@ -2,6 +2,7 @@ package migrate_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -20,9 +21,13 @@ import (
 
 // TestChild is what this test binary does when another test runs it as a process to be killed. By itself it tests nothing.
 func TestChild(t *testing.T) {
-	from, to := os.Getenv("WEIR_TEST_FROM"), os.Getenv("WEIR_TEST_TO")
-	if from == "" {
+	sets := os.Getenv("WEIR_TEST_SETS")
+	if sets == "" {
 		return
+	}
+	var m engine.Migration
+	if err := json.Unmarshal([]byte(sets), &m); err != nil {
+		t.Fatal(err)
 	}
 	point, count, _ := strings.Cut(os.Getenv("WEIR_TEST_POINT"), ":")
 	left, err := strconv.Atoi(count)
@@ -30,7 +35,7 @@ func TestChild(t *testing.T) {
 		t.Fatal(err)
 	}
 	var mu sync.Mutex // guards left: objects are put side by side
-	result, err := engine.Migration{From: engine.Config{Data: from}, To: engine.Config{Data: to}, At: func(p string) {
+	m.At = func(p string) {
 		mu.Lock()
 		defer mu.Unlock()
 		if p != point {
@@ -40,7 +45,8 @@ func TestChild(t *testing.T) {
 			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 			select {}
 		}
-	}}.Run(t.Context())
+	}
+	result, err := m.Run(t.Context())
 	t.Fatalf("the migration survived %s: %+v, %v", point, result, err)
 }
 
@@ -51,12 +57,21 @@ func killed(t *testing.T, from, to engine.Config, point string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	sets, err := json.Marshal(map[string]any{"From": plain(from), "To": plain(to)})
+	if err != nil {
+		t.Fatal(err)
+	}
 	cmd := exec.CommandContext(t.Context(), self, "-test.run=^TestChild$")
-	cmd.Env = append(os.Environ(), "WEIR_TEST_FROM="+from.Data, "WEIR_TEST_TO="+to.Data, "WEIR_TEST_POINT="+point)
+	cmd.Env = append(os.Environ(), "WEIR_TEST_SETS="+string(sets), "WEIR_TEST_POINT="+point)
 	out, err := cmd.CombinedOutput()
 	if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
 		t.Fatalf("the child ended with %v, want by SIGKILL\n%s", err, out)
 	}
+}
+
+// plain is what a set is made of, without functions.
+func plain(c engine.Config) map[string]string {
+	return map[string]string{"Data": c.Data, "Blobs": c.Blobs, "Stores": c.Stores, "Bus": c.Bus, "Registry": c.Registry}
 }
 
 // reached counts how often each named point is reached in a whole migration.

@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	atOnce     = 8       // entries hashed or copied side by side, where that helps
+	hashAtOnce = 8       // large entries hashed side by side
 	batchMost  = 256     // entries of a batch
 	batchBytes = 4 << 20 // of entries held in memory; the last of a batch may pass it
 	differMost = 5       // keys named of a part that differs

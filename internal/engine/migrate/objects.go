@@ -13,10 +13,13 @@ import (
 	weir "github.com/weirstream/weir"
 )
 
-const objectPage = 1000
+const (
+	objectPage = 1000
+	copyAtOnce = 4 // objects: an engine may hold several MB of each
+)
 
 func objects() part {
-	return kind[weir.ObjectInfo]{title: "objects", one: "object", workers: atOnce, resumes: true,
+	return kind[weir.ObjectInfo]{title: "objects", one: "object", workers: hashAtOnce, resumes: true,
 		list:    listObjects,
 		key:     func(o weir.ObjectInfo) string { return o.Key },
 		compare: func(a, b weir.ObjectInfo) int { return strings.Compare(a.Key, b.Key) },
@@ -78,7 +81,7 @@ func hashAll(r io.ReadCloser) (content []byte, n int64, err error) {
 // putObjects streams several objects side by side.
 func putObjects(ctx context.Context, r *run, wanted []pair[weir.ObjectInfo]) error {
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(atOnce)
+	g.SetLimit(copyAtOnce)
 	for _, p := range wanted {
 		g.Go(func() error {
 			if err := putObject(ctx, r, *p.from); err != nil {

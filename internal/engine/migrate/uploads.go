@@ -30,7 +30,7 @@ type file struct {
 }
 
 func uploads() part {
-	return kind[file]{title: "uploads", one: "unfinished upload", workers: atOnce,
+	return kind[file]{title: "uploads", one: "unfinished upload", workers: hashAtOnce,
 		list:    listUploads,
 		key:     func(f file) string { return f.name },
 		compare: func(a, b file) int { return strings.Compare(a.name, b.name) },

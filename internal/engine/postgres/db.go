@@ -32,14 +32,16 @@ func Open(ctx context.Context, url string, log *slog.Logger) (*DB, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	if err := migrate(ctx, c.ConnConfig); err != nil {
-		return nil, fmt.Errorf("open stores: %w", storeError(err))
-	}
 	pool, err := pgxpool.NewWithConfig(ctx, c)
 	if err != nil {
 		return nil, fmt.Errorf("open stores: %w", storeError(err))
 	}
-	return &DB{pool: pool, log: log, call: call}, nil
+	db := &DB{pool: pool, log: log, call: call}
+	if err := db.insist(ctx, func() (bool, error) { return false, migrate(ctx, c.ConnConfig) }); err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("open stores: %w", err)
+	}
+	return db, nil
 }
 
 // Close waits for the calls under way and closes the connections.
@@ -81,17 +83,20 @@ func (db *DB) transact(ctx context.Context, f func(tx pgx.Tx) error) (unknown bo
 		defer cancel()
 		_ = tx.Rollback(ctx)
 	}()
-	if err := f(tx); err != nil {
+	if err = f(tx); err == nil && tx.Conn().IsClosed() {
+		err = errLost
+	}
+	if err != nil {
 		if tx.Conn().IsClosed() {
-			return false, lost(err)
+			err = lost(err)
 		}
 		return false, err
 	}
 	if err := tx.Commit(ctx); err != nil {
-		if unknownOutcome(err) {
-			return true, lost(err)
+		if refused(err) {
+			return false, err
 		}
-		return false, err
+		return true, lost(err)
 	}
 	return false, nil
 }

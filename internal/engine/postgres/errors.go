@@ -26,14 +26,12 @@ func lost(err error) error {
 	return fmt.Errorf("%w: %w", errLost, err)
 }
 
-// unknownOutcome is true of an error of COMMIT that does not say that nothing was committed: any but a refusal of the
-// server's, and what kept COMMIT from being sent.
-func unknownOutcome(err error) bool {
-	if errors.Is(err, pgx.ErrTxCommitRollback) || pgconn.SafeToRetry(err) {
-		return false
-	}
+// refused is true of an error of COMMIT that says that nothing was committed. All others leave it open: even "conn closed"
+// is what the library says of an answer that did not come.
+func refused(err error) bool {
 	var e *pgconn.PgError
-	return !errors.As(err, &e) || e.SeverityUnlocalized != "ERROR" || class(e.Code) == "08" || e.Code == "40003"
+	return errors.Is(err, pgx.ErrTxCommitRollback) ||
+		errors.As(err, &e) && e.SeverityUnlocalized == "ERROR" && class(e.Code) != "08" && e.Code != "40003"
 }
 
 // passing is true of a failure that another try may not meet.
@@ -78,7 +76,7 @@ func kindOf(code string) (weir.Kind, string) {
 	switch {
 	case code == "23505":
 		return weir.Conflict, "it exists already"
-	case code == "53100" || code == "53200":
+	case code == "53100":
 		return weir.Full, "the store has no room left"
 	case code == "57014" || code == "55P03":
 		return weir.Timeout, "the store took too long"

@@ -15,8 +15,8 @@ import (
 
 // So many calls in a row must fail before the breaker opens, for at first and at most so long.
 const (
-	breakAfter = 5
-	openFirst  = 100 * time.Millisecond
+	breakAfter = 3
+	openFirst  = 200 * time.Millisecond
 	openMost   = 5 * time.Second
 )
 

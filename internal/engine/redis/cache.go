@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -21,8 +22,8 @@ import (
 const (
 	smallCall = time.Second
 	smallStep = 500 * time.Millisecond // also to dial, and to wait for a free connection
-	bigCall   = 5 * time.Second
-	bigStep   = 2 * time.Second
+	bigCall   = 3 * time.Second
+	bigStep   = time.Second
 )
 
 // Connections to each server.
@@ -41,6 +42,9 @@ type Cache struct {
 	small, big redis.UniversalClient // big carries what is beyond a value's first 64 KiB
 
 	refused, dropped atomic.Int64
+
+	mu       sync.Mutex
+	breakers map[string]*breaker // by server, for both clients; guarded by mu
 }
 
 var _ weir.Cache = (*Cache)(nil)
@@ -71,13 +75,16 @@ func open(ctx context.Context, url string, log *slog.Logger, dial dialer) (*Cach
 		log = slog.New(slog.DiscardHandler)
 	}
 	redis.SetLogger(clientLog{log}) // there is one a process
-	c := &Cache{prefix: a.prefix, log: log}
+	c := &Cache{prefix: a.prefix, log: log, breakers: map[string]*breaker{}}
 	c.small = c.client(a, dial, smallConns, smallStep)
 	c.big = c.client(a, dial, bigConns, bigStep)
 	ctx, cancel := context.WithTimeout(ctx, smallCall)
 	defer cancel()
-	if err := c.small.Ping(ctx).Err(); err != nil {
-		log.Warn("cache does not answer, going on without", "servers", a.nodes, "error", err)
+	for _, client := range []redis.UniversalClient{c.small, c.big} { // which also tells them the nodes of a cluster
+		if err := client.Ping(ctx).Err(); err != nil {
+			log.Warn("cache does not answer, going on without", "servers", a.nodes, "error", err)
+			break
+		}
 	}
 	return c, nil
 }
@@ -109,8 +116,15 @@ func (c *Cache) client(a address, dial dialer, conns int, step time.Duration) re
 	return client
 }
 
+// breaker is that of the client's server. It stays when a node leaves a cluster: it may come back.
 func (c *Cache) breaker(client *redis.Client) *breaker {
-	return &breaker{server: client.Options().Addr, log: c.log, refused: &c.refused}
+	server := client.Options().Addr
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.breakers[server] == nil {
+		c.breakers[server] = &breaker{server: server, log: c.log, refused: &c.refused}
+	}
+	return c.breakers[server]
 }
 
 // Stats returns the counts.
@@ -157,14 +171,13 @@ func (c *Cache) Set(ctx context.Context, key string, value []byte, ttl time.Dura
 	if ttl <= 0 {
 		return weir.Errorf(weir.Invalid, "a cached value cannot live for %s", ttl)
 	}
-	client, within, stored := c.small, smallCall, []byte(nil)
+	client, limit, stored := c.small, smallCall, []byte(nil)
 	if len(value) <= smallValue {
 		stored = storeSmall(value)
 	} else {
-		client, within, stored = c.big, bigCall, storeBig(value, rand.Uint64())
+		client, limit, stored = c.big, bigCall, storeBig(value, rand.Uint64())
 	}
-	bound, cancel := context.WithTimeout(ctx, within)
-	defer cancel()
+	bound := within(ctx, limit)
 	cmd := redis.NewStatusCmd(bound, "set", c.prefix+key, stored, "px", milliseconds(ttl))
 	return fault(ctx, "set", client.Process(bound, cmd))
 }
@@ -186,8 +199,7 @@ func (c *Cache) Delete(ctx context.Context, keys ...string) error {
 
 // deleteSome deletes keys one by one in one round trip to each server: keys of several slots cannot be in one command.
 func (c *Cache) deleteSome(ctx context.Context, keys []string) error {
-	ctx, cancel := context.WithTimeout(ctx, smallCall)
-	defer cancel()
+	ctx = within(ctx, smallCall)
 	if len(keys) == 1 {
 		return c.small.Unlink(ctx, c.prefix+keys[0]).Err()
 	}
@@ -199,6 +211,25 @@ func (c *Cache) deleteSome(ctx context.Context, keys []string) error {
 	})
 	return err
 }
+
+// bounded is a context with an earlier deadline that has no timer, which would cost as much as a small reply: the client
+// looks at Deadline before each use of a socket, and its other waits have bounds of their own.
+type bounded struct {
+	context.Context
+	deadline time.Time
+}
+
+// within bounds ctx by d from now.
+func within(ctx context.Context, d time.Duration) context.Context {
+	deadline := time.Now().Add(d)
+	if own, ok := ctx.Deadline(); ok && own.Before(deadline) {
+		return ctx
+	}
+	return bounded{ctx, deadline}
+}
+
+// Deadline implements [context.Context].
+func (b bounded) Deadline() (time.Time, bool) { return b.deadline, true }
 
 // fault gives the error of an act its kind: the caller's own end of time or patience, or Unavailable.
 func fault(ctx context.Context, act string, err error) error {

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go/logging"
 
 	"github.com/weirstream/weir"
 )
@@ -77,7 +78,7 @@ func (b *Blobs) connect(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, credentialsWait)
 	defer cancel()
-	c, err := config.LoadDefaultConfig(ctx)
+	c, err := config.LoadDefaultConfig(ctx, config.WithLogger(logging.Nop{})) // it writes to standard error otherwise; errors say enough
 	if err != nil {
 		return weir.Errorf(weir.Invalid, "the environment's AWS configuration cannot be used: %w", err)
 	}

@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2034
+# shellcheck shell=bash
 # An engine is a file NAME.sh in the folder above, loaded in a subshell of its own with ENGINE, its name, and DIR, its data
 # folder. It sets
 #   IMAGE             the image of the same version for scripts/compose.yaml ("" if there is none)
@@ -10,7 +10,7 @@
 #   engine_install    downloads or builds what is missing
 #   engine_start N    starts part N by `launch N COMMAND...`; everything before that is quick and may run again
 #   engine_ready      true when all parts answer
-#   engine_prepare    makes what tests expect to be there (a bucket, a cluster); runs after each start (optional)
+#   engine_prepare    makes what tests expect to be there (a bucket, a cluster); runs at each `up` (optional)
 #   engine_url        prints the URL
 #   engine_needs      prints the engines that must be up before (optional)
 
@@ -26,9 +26,8 @@ die() {
 
 # load NAME makes this shell the engine's.
 load() {
-  ENGINE=$1 DIR=$DATA/$1 PARTS=(1) WAIT=60 STOP_SIGNAL=TERM IMAGE= AS=()
+  ENGINE=$1 DIR=$DATA/$1 PARTS=(1) WAIT=60 STOP_SIGNAL=TERM IMAGE="" AS=()
   VARIABLE=WEIR_TEST_$(upper "$1")
-  # shellcheck disable=SC1090
   engine_prepare() { :; }
   engine_needs() { :; }
   case $1 in

@@ -26,7 +26,6 @@ port() {
 
 # ask_port PORT REQUEST N sends bytes (printf's escapes) and prints the first N of the answer in hex.
 ask_port() {
-  # shellcheck disable=SC2016
   timeout 3 bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$1" && printf "$2" >&3 && head -c "$3" <&3 | od -An -tx1 | tr -d " \n"' ask "$@"
 }
 

@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2034
+# shellcheck shell=bash
 # Processes of engines: started apart from this script, found again by pid file, stopped, paused, killed, shown.
 
 # stat_of PID prints /proc's state, parent, group, session, ..., start time (the 20th): what stands behind the name.
@@ -65,7 +65,7 @@ launch() {
       fd=${fd##*/}
       [ "$fd" -le 2 ] || eval "exec $fd>&-"
     done
-    cd "$DIR"
+    cd "$DIR" || exit
     exec setsid "${AS[@]}" "$@"
   ) &
   until [ -f "$DIR/$part.pid" ]; do sleep 0.01; done
@@ -112,31 +112,35 @@ up_one() {
     fi
   done
   until_ready
+  engine_prepare # also when nothing was started: the command that did may have been interrupted
   if [ ${#started[@]} -eq 0 ]; then
     echo "$ENGINE $(engine_version) is up"
     return
   fi
-  engine_prepare
   took=$(((${EPOCHREALTIME/./} - began) / 100000))
   echo "$ENGINE $(engine_version) up in $((took / 10)).$((took % 10)) s"
 }
 
+# down_one waits for child processes too: a server's port is free when the last of them has left.
 down_one() {
-  local part pid deadline
+  local part pid p
+  local -a all=()
   load "$1"
   lock
   any_alive || return 0
   for part in "${PARTS[@]}"; do
     pid=$(pid_of "$part") || continue
+    mapfile -t -O ${#all[@]} all < <(tree "$pid")
     if paused "$pid"; then signal_tree CONT "$pid"; fi
     kill "-$STOP_SIGNAL" "$pid" 2>/dev/null || true
   done
-  deadline=$((SECONDS + 20))
-  while any_alive && [ $SECONDS -lt $deadline ]; do sleep 0.05; done
-  if any_alive; then
-    say "engines: $ENGINE did not stop within 20 s and was killed"
-    signal_parts kill ""
-  fi
+  for p in "${all[@]}"; do gone "$p" 20 || break; done
+  for p in "${all[@]}"; do
+    gone "$p" 0 && continue
+    say "engines: $ENGINE did not stop within 20 s and is killed"
+    kill -KILL "$p" 2>/dev/null || true
+    gone "$p" 10 || die "process $p of $ENGINE does not end"
+  done
   rm -f "$DIR"/*.pid
   echo "$ENGINE down"
 }
@@ -180,18 +184,17 @@ signal_parts() {
   [ -n "$any" ] || die "$ENGINE${2:+/$2} is not up, so there is nothing to $1: scripts/engines up $ENGINE"
   [ "$1" = kill ] || return 0
   for p in "${all[@]}"; do kill -KILL "$p" 2>/dev/null || true; done
-  for p in "${all[@]}"; do gone "$p"; done
+  for p in "${all[@]}"; do gone "$p" 10 || die "process $p of $ENGINE does not end"; done
 }
 
-# gone waits until a killed process has left.
+# gone PID SECONDS waits until a process has left; a zombie has.
 gone() {
-  local s i
-  for ((i = 0; i < 200; i++)); do
-    s=$(stat_of "$1") || return 0
-    [ "${s%% *}" != Z ] || return 0
+  local state deadline=$((SECONDS + $2))
+  while state=$(stat_of "$1"); do
+    [ "${state%% *}" != Z ] || return 0
+    [ $SECONDS -lt $deadline ] || return 1
     sleep 0.05
   done
-  die "process $1 of $ENGINE did not end within 10 s of SIGKILL"
 }
 
 # as_user NAME makes launch run the server as NAME if this script is root: some servers refuse to be root.

@@ -94,9 +94,9 @@ func scanRow(rows *sql.Rows, columns int) (row migrate.Row, bytes int, err error
 		case string:
 			bytes += len(v)
 		case []byte:
-			bytes += len(v)
-		case nil: // the driver's word for no bytes; NULL is in no column
-			row[i] = []byte{}
+			if bytes += len(v); v == nil { // the driver's word for no bytes, which would be stored as NULL
+				row[i] = []byte{}
+			}
 		default:
 			return nil, 0, weir.Errorf(weir.Internal, "a column holds a %T", v)
 		}

@@ -10,7 +10,7 @@ import (
 
 	"github.com/weirstream/weir"
 	"github.com/weirstream/weir/internal/engine/embed"
-	"github.com/weirstream/weir/internal/engine/sole"
+	"github.com/weirstream/weir/internal/sole"
 )
 
 func newRegistry(t *testing.T) *embed.Registry {
