@@ -152,6 +152,7 @@ func blobsPartsAtOnce(t *testing.T, b weir.Blobs) {
 		switch kind := weir.KindOf(err); {
 		case err == nil:
 			won++
+		case kind == weir.Invalid: // versitygw takes the parts away one by one while it joins them
 		case kind != weir.NotFound && kind != weir.Precondition && kind != weir.Unavailable:
 			t.Errorf("Complete by %s = %v (kind %v)", strconv.Itoa(i), err, kind)
 		}
