@@ -12,7 +12,7 @@ engine_install() { cached "versitygw-$VERSITYGW" go_install "github.com/versity/
 engine_start() {
   mkdir -p "$DIR/data"
   ROOT_ACCESS_KEY=$S3_KEY ROOT_SECRET_KEY=$S3_SECRET \
-    launch "$1" "$CACHE/versitygw-$VERSITYGW/bin/versitygw" --port "127.0.0.1:$(port)" --region "$S3_REGION" posix "$DIR/data"
+    launch "$1" "$CACHE/versitygw-$VERSITYGW/bin/versitygw" --port "127.0.0.1:$(port)" --region "$S3_REGION" --keep-alive posix "$DIR/data"
 }
 
 engine_ready() { [ "$(curl -s -m 2 -o /dev/null -w '%{http_code}' "http://127.0.0.1:$(port)/")" = 403 ]; }

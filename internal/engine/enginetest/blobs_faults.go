@@ -45,6 +45,9 @@ func BlobsFaults(t *testing.T, name string, open func(t *testing.T) (weir.Blobs,
 	}
 }
 
+// long is more than sockets hold of what was not read yet.
+const long = 12<<20 + 5
+
 // begin opens an object and reads its first MiB, with which no engine has all of it.
 func begin(t *testing.T, ctx context.Context, b weir.Blobs, key, content string) io.ReadCloser {
 	t.Helper()
@@ -60,31 +63,31 @@ func begin(t *testing.T, ctx context.Context, b weir.Blobs, key, content string)
 }
 
 func blobsFaultResetMidRead(t *testing.T, b weir.Blobs, p *Proxy) {
-	content := pattern(large, 1)
+	content := pattern(long, 1)
 	put(t, b, "k", content)
 	r := begin(t, t.Context(), b, "k", content)
 	p.Reset()
 	if got := readAll(t, r); got != content[1<<20:] {
-		t.Errorf("the rest is %d bytes, want %d, equal ones", len(got), large-1<<20)
+		t.Errorf("the rest is %d bytes, want %d, equal ones", len(got), long-1<<20)
 	}
 }
 
 // blobsFaultCutReads cuts in headers and bodies, once and again and again, of whole objects and of ranges.
 func blobsFaultCutReads(t *testing.T, b weir.Blobs, p *Proxy) {
-	content := pattern(large, 2)
+	content := pattern(long, 2)
 	put(t, b, "k", content)
-	for _, after := range []int64{1, 100, 1000, 40_000, 5 << 20} {
+	for _, after := range []int64{1, 100, 1000, 40_000, 3 << 20} {
 		p.CutAfter(after)
 		if got, _ := get(t, b, "k", 0, -1); got != content {
-			t.Errorf("cut after %d bytes: Get = %d bytes, want %d, equal ones", after, len(got), large)
+			t.Errorf("cut after %d bytes: Get = %d bytes, want %d, equal ones", after, len(got), long)
 		}
 		p.CutAfter(after)
-		if got, _ := get(t, b, "k", 12_345, 6<<20); got != content[12_345:12_345+6<<20] {
-			t.Errorf("cut after %d bytes: a range has %d bytes, want %d, equal ones", after, len(got), 6<<20)
+		if got, _ := get(t, b, "k", 12_345, 3<<20); got != content[12_345:12_345+3<<20] {
+			t.Errorf("cut after %d bytes: a range has %d bytes, want %d, equal ones", after, len(got), 3<<20)
 		}
 	}
 	r := begin(t, t.Context(), b, "k", content)
-	rest := make([]byte, 0, large)
+	rest := make([]byte, 0, long)
 	for piece := make([]byte, 2<<20); ; {
 		p.CutAfter(300_000)
 		n, err := io.ReadFull(r, piece)
@@ -97,7 +100,7 @@ func blobsFaultCutReads(t *testing.T, b weir.Blobs, p *Proxy) {
 		}
 	}
 	if string(rest) != content[1<<20:] {
-		t.Errorf("cut every 2 MiB: the rest is %d bytes, want %d, equal ones", len(rest), large-1<<20)
+		t.Errorf("cut every 2 MiB: the rest is %d bytes, want %d, equal ones", len(rest), long-1<<20)
 	}
 }
 
@@ -112,16 +115,16 @@ func blobsFaultSlowRead(t *testing.T, b weir.Blobs, p *Proxy) {
 
 // blobsFaultReplacedMidRead: a reader never goes on in another object.
 func blobsFaultReplacedMidRead(t *testing.T, b weir.Blobs, p *Proxy) {
-	content := pattern(large, 4)
+	content := pattern(long, 4)
 	put(t, b, "k", content)
 	r := begin(t, t.Context(), b, "k", content)
 	p.Reset() // before the put, because MinIO has it wait for a reader that is half done
-	put(t, b, "k", pattern(large, 5))
+	put(t, b, "k", pattern(long, 5))
 	brokenRead(t, r, content[1<<20:], weir.Precondition)
 }
 
 func blobsFaultDeletedMidRead(t *testing.T, b weir.Blobs, p *Proxy) {
-	content := pattern(large, 6)
+	content := pattern(long, 6)
 	put(t, b, "k", content)
 	r := begin(t, t.Context(), b, "k", content)
 	p.Reset()
@@ -225,13 +228,14 @@ func blobsFaultHang(t *testing.T, b weir.Blobs, p *Proxy) {
 }
 
 func blobsFaultHangMidRead(t *testing.T, b weir.Blobs, p *Proxy) {
-	content := pattern(large, 8)
+	content := pattern(long, 8)
 	put(t, b, "k", content)
-	late, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-	defer cancel()
-	r := begin(t, late, b, "k", content)
+	ctx, goAway := context.WithCancel(t.Context())
+	defer goAway()
+	r := begin(t, ctx, b, "k", content)
 	p.Silence(true)
-	brokenRead(t, r, content[1<<20:], weir.Timeout)
+	time.AfterFunc(300*time.Millisecond, goAway) // the caller's patience, while the reader waits
+	brokenRead(t, r, content[1<<20:], weir.Unavailable)
 	p.Heal()
 	if got, _ := get(t, b, "k", 0, -1); got != content {
 		t.Errorf("Get afterwards = %d bytes", len(got))
@@ -341,7 +345,7 @@ func blobsFaultManyResets(t *testing.T, b weir.Blobs, p *Proxy) {
 
 // blobsFaultRestart kills the server under a reader and a writer and starts it again. What was acknowledged is there.
 func blobsFaultRestart(t *testing.T, b weir.Blobs, name string) {
-	content := pattern(large, 1)
+	content := pattern(long, 1)
 	put(t, b, "read", content)
 	r := begin(t, t.Context(), b, "read", content)
 	var acknowledged, uncertain []string
@@ -372,7 +376,7 @@ func blobsFaultRestart(t *testing.T, b weir.Blobs, name string) {
 	Control(t, "kill", name)
 	running.Go(func() {
 		rest, err := io.ReadAll(r)
-		if !strings.HasPrefix(content[1<<20:], string(rest)) || err == nil && len(rest) != large-1<<20 {
+		if !strings.HasPrefix(content[1<<20:], string(rest)) || err == nil && len(rest) != long-1<<20 {
 			t.Errorf("the reader yields %d bytes, %v, not those of the object", len(rest), err)
 		}
 		if err := errors.Join(err, r.Close()); err != nil {

@@ -15,7 +15,7 @@ import (
 )
 
 // large is more than an engine may be expected to hold in one piece: those that send objects in parts send several.
-const large = 40<<20 + 7
+const large = 33<<20 + 7
 
 func blobsLargeObject(t *testing.T, b weir.Blobs) {
 	content := pattern(large, 1)
@@ -152,6 +152,7 @@ func blobsPartsAtOnce(t *testing.T, b weir.Blobs) {
 		switch kind := weir.KindOf(err); {
 		case err == nil:
 			won++
+		case kind == weir.Invalid: // versitygw takes the parts away one by one while it joins them
 		case kind != weir.NotFound && kind != weir.Precondition && kind != weir.Unavailable:
 			t.Errorf("Complete by %s = %v (kind %v)", strconv.Itoa(i), err, kind)
 		}
