@@ -61,7 +61,7 @@ func compare(b *testing.B, workers, size int, readers ...func(worker int) error)
 	const turn = 8 // reads of a worker
 	shares := make([][]float64, len(readers))
 	spent := make([]time.Duration, len(readers))
-	b.SetBytes(int64(size))
+	reads, own := 0, time.Duration(0)
 	for n := 0; n < b.N; n += turn * workers {
 		for i := range readers {
 			at := (i + n/(turn*workers)) % len(readers) // nobody is always first
@@ -70,7 +70,10 @@ func compare(b *testing.B, workers, size int, readers ...func(worker int) error)
 		for i := range readers {
 			shares[i] = append(shares[i], spent[i].Seconds()/spent[0].Seconds())
 		}
+		reads, own = reads+turn*workers, own+spent[0]
 	}
+	b.ReportMetric(float64(own.Nanoseconds())/float64(reads), "ns/op") // not of all readers together
+	b.ReportMetric(float64(reads*size)/1e6/own.Seconds(), "MB/s")
 	for i, name := range []string{"", "of-go-redis", "of-raw"} {
 		slices.Sort(shares[i])
 		if i > 0 {
