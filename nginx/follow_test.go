@@ -92,6 +92,12 @@ func settle() {
 	synctest.Wait()
 }
 
+// later is settle for what is tried again after an error.
+func later() {
+	time.Sleep(time.Minute) // of the bubble
+	synctest.Wait()
+}
+
 func (f *follower) servers(file string) (edges, gateways []string) {
 	f.t.Helper()
 	b, err := os.ReadFile(file)
@@ -212,7 +218,7 @@ func TestFollowKeepsTheFileWhenTheCheckFails(t *testing.T) {
 			t.Errorf("nothing is said of it:\n%s", f.log.String())
 		}
 		f.checkErr = nil
-		time.Sleep(time.Minute) // of the bubble: it is tried again without a change
+		later() // it is tried again without a change
 		f.want(3, []string{"10.0.0.11:8081", "10.0.0.12:8081"}, []string{"10.0.0.1:8080"})
 	})
 }
@@ -226,7 +232,7 @@ func TestFollowReloadsAgainWhenThatFailed(t *testing.T) {
 		settle()
 		f.want(1, []string{"10.0.0.11:8081"}, nil)
 		f.loadErr = nil
-		time.Sleep(time.Minute)
+		later()
 		f.checks++
 		f.want(2, []string{"10.0.0.11:8081"}, nil) // the same file, told once more and not again
 	})
