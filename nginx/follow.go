@@ -208,7 +208,7 @@ func (f *Follower) apply(ctx context.Context, known map[string][]weir.Instance) 
 		return again, fmt.Errorf("reload nginx: %w", err)
 	}
 	f.stale = false
-	f.Log.Info("nginx was told its servers", "edges", f.edges, "gateways", f.gateways)
+	f.Log.Info("the servers are now", "edges", f.edges, "gateways", f.gateways)
 	return again, nil
 }
 

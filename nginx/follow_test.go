@@ -26,13 +26,36 @@ type follower struct {
 	nginx.Follower
 	t        *testing.T
 	registry *embed.Registry
+	ctx      context.Context // of all that runs until the test ends
+	running  sync.WaitGroup
+
+	mu       sync.Mutex // guards what follows
 	log      bytes.Buffer
 	checks   int
 	reloads  int
 	checkErr error
 	loadErr  error
-	ctx      context.Context // of all that runs until the test ends
-	running  sync.WaitGroup
+}
+
+// Write is the log's.
+func (f *follower) Write(line []byte) (int, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.log.Write(line)
+}
+
+// said is the log.
+func (f *follower) said() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.log.String()
+}
+
+// let changes what happens to the follower from now on.
+func (f *follower) let(change func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	change()
 }
 
 // following is a follower without its Follower.
@@ -52,14 +75,21 @@ func newFollower(t *testing.T) *follower {
 	c.Edges, c.Gateways = nil, nil
 	f.Follower = nginx.Follower{Config: c, Registry: f.registry, File: filepath.Join(t.TempDir(), "nginx.conf"),
 		Check: func(_ context.Context, file string) error {
+			f.mu.Lock()
+			defer f.mu.Unlock()
 			f.checks++
 			if edges, gateways := f.servers(file); len(edges)+len(gateways) == 0 && f.checkErr == nil {
 				t.Errorf("the file to check holds no servers")
 			}
 			return f.checkErr
 		},
-		Reload: func(context.Context) error { f.reloads++; return f.loadErr },
-		Log:    slog.New(slog.NewTextHandler(&f.log, nil))}
+		Reload: func(context.Context) error {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			f.reloads++
+			return f.loadErr
+		},
+		Log: slog.New(slog.NewTextHandler(f, nil))}
 	return f
 }
 
@@ -92,6 +122,12 @@ func settle() {
 	synctest.Wait()
 }
 
+// later is settle for what is tried again after an error.
+func later() {
+	time.Sleep(time.Minute) // of the bubble
+	synctest.Wait()
+}
+
 func (f *follower) servers(file string) (edges, gateways []string) {
 	f.t.Helper()
 	b, err := os.ReadFile(file)
@@ -105,6 +141,8 @@ func (f *follower) servers(file string) (edges, gateways []string) {
 func (f *follower) want(changes int, edges, gateways []string) {
 	f.t.Helper()
 	e, g := f.servers(f.File)
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	if !slices.Equal(e, edges) || !slices.Equal(g, gateways) || f.checks != changes || f.reloads != changes {
 		f.t.Errorf("the file has %q and %q after %d checks and %d reloads, want %q and %q after %d\n%s", e, g, f.checks, f.reloads, edges, gateways, changes, f.log.String())
 	}
@@ -137,8 +175,8 @@ func TestFollow(t *testing.T) {
 		gateway() // nobody left: the last stays
 		settle()
 		f.want(3, []string{"10.0.0.12:8081"}, []string{"10.0.0.1:8080"})
-		if !strings.Contains(f.log.String(), "the last servers stay") {
-			t.Errorf("nothing is said of it:\n%s", f.log.String())
+		if !strings.Contains(f.said(), "the last servers stay") {
+			t.Errorf("nothing is said of it:\n%s", f.said())
 		}
 		two()
 		f.register("gateway", "g2", "[2001:db8::2]:8080")
@@ -158,7 +196,7 @@ func TestFollowKeepsWhatAFileOfBeforeHas(t *testing.T) {
 		}
 		f.run()
 		settle()
-		f.checks++ // the file stayed, so it was not checked; nginx is told once, in case the one before died in between
+		f.let(func() { f.checks++ }) // the file stayed, so it was not checked; nginx is told once, in case the one before died in between
 		f.want(1, before.Edges, before.Gateways)
 		f.register("edge", "e2", "10.0.0.12:8081")
 		settle()
@@ -190,8 +228,8 @@ func TestFollowLeavesOutWhatIsNoAddress(t *testing.T) {
 		f.run()
 		settle()
 		f.want(1, []string{"10.0.0.11:8081"}, []string{"10.0.0.1:8080"})
-		if n := strings.Count(f.log.String(), "an instance is left out"); n != 7 {
-			t.Errorf("%d instances are said to be left out, want 7:\n%s", n, f.log.String())
+		if n := strings.Count(f.said(), "an instance is left out"); n != 7 {
+			t.Errorf("%d instances are said to be left out, want 7:\n%s", n, f.said())
 		}
 	})
 }
@@ -203,16 +241,16 @@ func TestFollowKeepsTheFileWhenTheCheckFails(t *testing.T) {
 		f.register("edge", "e1", "10.0.0.11:8081")
 		f.run()
 		settle()
-		f.checkErr = errors.New("nginx does not like it")
+		f.let(func() { f.checkErr = errors.New("nginx does not like it") })
 		f.register("edge", "e2", "10.0.0.12:8081")
 		settle()
-		f.reloads++ // one check more than reloads
+		f.let(func() { f.reloads++ }) // one check more than reloads
 		f.want(2, []string{"10.0.0.11:8081"}, []string{"10.0.0.1:8080"})
-		if !strings.Contains(f.log.String(), "nginx does not like it") {
-			t.Errorf("nothing is said of it:\n%s", f.log.String())
+		if !strings.Contains(f.said(), "nginx does not like it") {
+			t.Errorf("nothing is said of it:\n%s", f.said())
 		}
-		f.checkErr = nil
-		time.Sleep(time.Minute) // of the bubble: it is tried again without a change
+		f.let(func() { f.checkErr = nil })
+		later() // it is tried again without a change
 		f.want(3, []string{"10.0.0.11:8081", "10.0.0.12:8081"}, []string{"10.0.0.1:8080"})
 	})
 }
@@ -220,14 +258,14 @@ func TestFollowKeepsTheFileWhenTheCheckFails(t *testing.T) {
 func TestFollowReloadsAgainWhenThatFailed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFollower(t)
-		f.loadErr = errors.New("nobody there")
+		f.let(func() { f.loadErr = errors.New("nobody there") })
 		f.register("edge", "e1", "10.0.0.11:8081")
 		f.run()
 		settle()
 		f.want(1, []string{"10.0.0.11:8081"}, nil)
-		f.loadErr = nil
-		time.Sleep(time.Minute)
-		f.checks++
+		f.let(func() { f.loadErr = nil })
+		later()
+		f.let(func() { f.checks++ })
 		f.want(2, []string{"10.0.0.11:8081"}, nil) // the same file, told once more and not again
 	})
 }
@@ -248,7 +286,7 @@ func TestOnce(t *testing.T) {
 			t.Errorf("Run without a registry = %v", err)
 		}
 		g.want(1, example().Edges, example().Gateways)
-		g.checkErr = errors.New("no")
+		g.let(func() { g.checkErr = errors.New("no") })
 		g.Config.Edges = []string{"10.0.0.99:1"}
 		if err := g.Once(t.Context()); !errors.Is(err, g.checkErr) {
 			t.Errorf("Once with a file that is refused = %v, want the reason", err)

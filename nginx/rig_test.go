@@ -291,6 +291,10 @@ type reply struct {
 	body   string
 }
 
+// neverUsed is how Go's client says that a server gave up a connection before its first request. On a reload nginx closes
+// HTTP/2 connections that carry nothing, also ones that are as young as that; other clients connect again by themselves.
+const neverUsed = "http2: client conn could not be established"
+
 // ask sends one request; header fields are pairs, and the field Host is the request's host.
 func ask(ctx context.Context, c *http.Client, method, url, body string, header ...string) (reply, error) {
 	req, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
@@ -305,6 +309,12 @@ func ask(ctx context.Context, c *http.Client, method, url, body string, header .
 		req.Header.Add(header[i], header[i+1])
 	}
 	resp, err := c.Do(req)
+	if err != nil && strings.Contains(err.Error(), neverUsed) {
+		again := req.Clone(ctx) // no byte of it was sent
+		if again.Body, err = req.GetBody(); err == nil {
+			resp, err = c.Do(again)
+		}
+	}
 	if err != nil {
 		return reply{}, err
 	}
