@@ -103,7 +103,10 @@ func ticketsAreMasked(t *testing.T) {
 			}
 			n++
 		}
-		f.stop() // the logs are whole
+		for _, c := range clients {
+			c.CloseIdleConnections()
+		}
+		f.finish()
 		for _, log := range []string{"access.log", "error.log"} {
 			text := f.log(log)
 			for i := 8; i+12 <= len(ticket); i++ {

@@ -193,9 +193,14 @@ func (f *front) hangUp() {
 	}
 }
 
-// stop lets nginx finish, so that its logs are whole.
-func (f *front) stop() {
-	_ = f.cmd.Process.Signal(syscall.SIGTERM)
+// stop ends nginx at once.
+func (f *front) stop() { f.end(syscall.SIGTERM) }
+
+// finish ends nginx when all requests are over, so that its logs are whole.
+func (f *front) finish() { f.end(syscall.SIGQUIT) }
+
+func (f *front) end(signal os.Signal) {
+	_ = f.cmd.Process.Signal(signal) // it may have ended
 	select {
 	case <-f.exited:
 	case <-time.After(patience):

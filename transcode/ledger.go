@@ -18,10 +18,12 @@ type ClaimRequest struct {
 
 // Claims is the worker's side of the job ledger. Every method but Claim refuses with Conflict when the claim's fence is no
 // longer the task's, its lease was taken over, or the job is final: the worker then drops the work. All are durable when
-// they return.
+// they return. After Unavailable, Timeout or the end of ctx a change may have been made or not, never in part; a call that is
+// then made again may be refused with Conflict because it was.
 type Claims interface {
 	// Claim leases the best claimable task: of jobs without a plan first, so that a short upload behind a long one is
-	// examined soon; then of the oldest job, held masters before others, then by Order. Its fence and attempt grow by one.
+	// examined soon; then of the oldest job, held masters before others, then by Order. A task that another is claiming or
+	// writing to at this moment may be passed by. Its fence and attempt grow by one.
 	// NotFound means there is none.
 	Claim(ctx context.Context, r ClaimRequest) (weir.Claim, error)
 	// Heartbeat extends the lease and notes progress.

@@ -40,7 +40,7 @@ type nginxCmd struct {
 
 	RunDir  string `help:"Folder for nginx's pid file, logs and temporary files; /run and /var/log/nginx if not given." placeholder:"DIR" type:"path"`
 	User    string `help:"The user of nginx's workers." placeholder:"NAME"`
-	Nginx   string `help:"The nginx that checks a file before it takes its place; none checks nothing." default:"nginx" placeholder:"PROGRAM"`
+	Nginx   string `help:"The nginx that checks a file before it takes its place; none: no check." default:"nginx" placeholder:"PROGRAM"`
 	PidFile string `help:"After a change send SIGHUP to the process in this file." placeholder:"FILE" type:"path"`
 	Reload  string `help:"After a change run this shell command: \"systemctl reload nginx\"." placeholder:"COMMAND"`
 }
@@ -55,7 +55,7 @@ func (c *nginxCmd) Run(e env) error {
 	if err != nil {
 		return err
 	}
-	if c.Edge == "" && c.Gateway == "" {
+	if len(f.Config.Edges)+len(f.Config.Gateways) == 0 {
 		registry, err := engine.OpenRegistry(e.ctx, c.Registry, log)
 		if err != nil {
 			return err
@@ -66,7 +66,9 @@ func (c *nginxCmd) Run(e env) error {
 		}
 		defer func() { _ = registry.Close() }() // it was only read
 	}
-	if err := f.Once(e.ctx); err != nil {
+	ctx, cancel := context.WithTimeout(e.ctx, 2*reloadWithin) // also for a registry that says nothing
+	defer cancel()
+	if err := f.Once(ctx); err != nil {
 		return err
 	}
 	fmt.Fprintf(e.out, "Wrote %s\n", c.Out)
@@ -76,8 +78,8 @@ func (c *nginxCmd) Run(e env) error {
 // follower is what the flags ask for, but for the registry. Errors are of kind Invalid.
 func (c *nginxCmd) follower(log *slog.Logger) (*nginx.Follower, error) {
 	edges, gateways := names(c.Edge), names(c.Gateway)
-	switch static := len(edges)+len(gateways) > 0; {
-	case !static && c.Registry == "":
+	switch {
+	case len(edges)+len(gateways) == 0 && c.Registry == "":
 		return nil, weir.Errorf(weir.Invalid, "say where edges and gateways are: with --registry, or with --edge and --gateway")
 	case c.PidFile != "" && c.Reload != "":
 		return nil, weir.Errorf(weir.Invalid, "--pid-file and --reload are two ways of the same: give one")
@@ -94,7 +96,7 @@ func (c *nginxCmd) follower(log *slog.Logger) (*nginx.Follower, error) {
 	if _, err := nginx.Render(f.Config); err != nil { // now, not when the first server comes
 		return nil, err
 	}
-	if c.Nginx != "" && c.Nginx != "none" {
+	if c.Nginx != "none" {
 		program, err := exec.LookPath(c.Nginx)
 		if err != nil {
 			return nil, weir.Errorf(weir.Invalid, "--nginx %s: there is no such program here; install it, or write --nginx=none to check nothing", c.Nginx)

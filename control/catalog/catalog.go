@@ -50,7 +50,8 @@ func (m Mark) before(n Mark) bool {
 	return m.Revision < n.Revision || m.Revision == n.Revision && m.Step < n.Step
 }
 
-// Store is where titles are. Each method is one atomic, durable step.
+// Store is where titles are. Each method is one atomic, durable step. A text is kept as it is, or refused as Invalid if the
+// engine cannot: one with a zero byte, or that is not UTF-8.
 type Store interface {
 	// Load is the title, a tombstone too. NotFound if there is none.
 	Load(ctx context.Context, organisation, id string) (Title, error)

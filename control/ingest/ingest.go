@@ -29,7 +29,8 @@ type Record struct {
 	Revision int64  // grows by one with every stored change; that of the asset's facts
 }
 
-// Store is where records are. Each method is one atomic, durable step.
+// Store is where records are. Each method is one atomic, durable step. A text is kept as it is, or refused as Invalid if the
+// engine cannot: one with a zero byte, or that is not UTF-8.
 type Store interface {
 	// Create stores a new record at revision 1, whatever r.Revision says. Conflict: the id exists.
 	Create(ctx context.Context, r Record) error

@@ -53,7 +53,7 @@ func OpenDB(ctx context.Context, path string, migrations fs.FS) (*DB, error) {
 // that exists), Unavailable (busy).
 func (db *DB) Write(ctx context.Context, f func(tx *sql.Tx) error) error {
 	if err := inTx(ctx, db.writer, nil, f); err != nil {
-		return storeError(err)
+		return storeError(cutShort(ctx, err))
 	}
 	select {
 	case db.committed <- struct{}{}:
@@ -64,7 +64,7 @@ func (db *DB) Write(ctx context.Context, f func(tx *sql.Tx) error) error {
 
 // Read runs f in a read-only transaction: everything it selects is of one moment.
 func (db *DB) Read(ctx context.Context, f func(tx *sql.Tx) error) error {
-	return storeError(inTx(ctx, db.reader, &sql.TxOptions{ReadOnly: true}, f))
+	return storeError(cutShort(ctx, inTx(ctx, db.reader, &sql.TxOptions{ReadOnly: true}, f)))
 }
 
 // Reader is the pool of read-only connections, for single queries. Its errors have no kind yet.

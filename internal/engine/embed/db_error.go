@@ -1,7 +1,9 @@
 package embed
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"syscall"
 
 	weir "github.com/weirstream/weir"
@@ -32,4 +34,13 @@ func storeError(err error) error {
 		return &weir.Error{Kind: weir.Conflict, Detail: "it exists already", Err: err}
 	}
 	return err
+}
+
+// cutShort says that ctx ended, whatever came of that: database/sql takes the transaction back behind whoever uses it.
+func cutShort(ctx context.Context, err error) error {
+	var known *weir.Error
+	if err == nil || ctx.Err() == nil || errors.As(err, &known) || errors.Is(err, ctx.Err()) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ctx.Err(), err)
 }

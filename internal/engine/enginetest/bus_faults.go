@@ -50,11 +50,21 @@ type faults struct {
 
 const busFaultKeys = 4
 
-// stream publishes each messages of every key, one after the other and each until it is taken, and consumes them. at is
-// called with how many have come so far, and does the harm.
 func (f *faults) stream(t *testing.T, each int, at func(came int)) {
 	t.Helper()
-	c := consume(t, f.bus, f.topic, "g", nil)
+	busStream(t, f.bus, f.topic, each, at)
+}
+
+// BusStream publishes each messages of four keys, one after the other and each until it is taken, and consumes them all.
+// at is called with how many have come so far, and does the harm.
+func BusStream(t *testing.T, b weir.Bus, each int, at func(came int)) {
+	t.Helper()
+	busStream(t, b, newTopic(), each, at)
+}
+
+func busStream(t *testing.T, b weir.Bus, topic string, each int, at func(came int)) {
+	t.Helper()
+	c := consume(t, b, topic, "g", nil)
 	ctx, cancel := context.WithTimeout(t.Context(), 3*patience)
 	var publishers sync.WaitGroup
 	defer publishers.Wait()
@@ -63,7 +73,7 @@ func (f *faults) stream(t *testing.T, each int, at func(came int)) {
 		publishers.Go(func() {
 			for i := range each {
 				for ctx.Err() == nil {
-					err := f.bus.Publish(ctx, numbered(f.topic, fmt.Sprint("key", k), i))
+					err := b.Publish(ctx, numbered(topic, fmt.Sprint("key", k), i))
 					if err == nil {
 						break
 					}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	neturl "net/url"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -19,7 +20,11 @@ import (
 // newURL is the broker's, with topics of few partitions that only this test has, and that go with it.
 func newURL(t testing.TB) string {
 	t.Helper()
-	address := enginetest.Address(t, "WEIR_TEST_KAFKA")
+	return ownTopics(t, enginetest.Address(t, "WEIR_TEST_KAFKA"))
+}
+
+func ownTopics(t testing.TB, address string) string {
+	t.Helper()
 	prefix := strings.ToLower(weir.NewID(time.Now())) + "."
 	t.Cleanup(func() { removeTopics(t, address, prefix) })
 	return address + "?partitions=3&prefix=" + prefix
@@ -38,7 +43,7 @@ func removeTopics(t testing.TB, url, prefix string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	client := &kafkago.Client{Addr: kafkago.TCP(hostOf(t, url)), Transport: &kafkago.Transport{}}
+	client := &kafkago.Client{Addr: kafkago.TCP(strings.Split(hostOf(t, url), ",")...), Transport: &kafkago.Transport{}}
 	all, err := client.Metadata(ctx, &kafkago.MetadataRequest{})
 	if err != nil {
 		t.Errorf("Metadata = %v", err)
@@ -91,6 +96,23 @@ func TestBusFaults(t *testing.T) {
 		b := open(t, url)
 		b.Dial = dial
 		return b
+	})
+}
+
+// TestBrokersDie has each of three brokers crash and come back in turn, under load. It runs where there are three.
+func TestBrokersDie(t *testing.T) {
+	address := os.Getenv("WEIR_TEST_KAFKA3")
+	if address == "" {
+		t.Skip("WEIR_TEST_KAFKA3 is not set: scripts/engines up kafka3 starts three brokers")
+	}
+	b := open(t, ownTopics(t, address)+"&replication=3")
+	enginetest.BusStream(t, b, 300, func(came int) {
+		switch broker := fmt.Sprint("kafka3/", came/400+1); came % 400 {
+		case 100:
+			enginetest.Control(t, "kill", broker)
+		case 300:
+			enginetest.Control(t, "up", "kafka3")
+		}
 	})
 }
 

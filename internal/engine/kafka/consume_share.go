@@ -34,7 +34,7 @@ func (s *share) run(ctx context.Context) {
 		records, err := s.fetch(ctx)
 		if err != nil {
 			if ctx.Err() == nil && delay > 2*againFirst { // a new topic's leader takes a moment
-				s.log.Warn("bus cannot be read", "partition", s.place.partition, "error", err, "retry", delay)
+				s.log.Warn("bus cannot be read", "from", s.place.topic, "partition", s.place.partition, "error", err, "retry", delay)
 			}
 			rest(ctx, delay)
 			delay = min(2*delay, againMost)
@@ -67,7 +67,7 @@ func (s *share) fetch(ctx context.Context) ([]record, error) {
 		if !errors.Is(err, kafkago.OffsetOutOfRange) {
 			return records, err
 		}
-		s.log.Warn("messages are gone from the bus", "partition", s.place.partition, "offset", s.next)
+		s.log.Warn("messages are gone from the bus", "from", s.place.topic, "partition", s.place.partition, "offset", s.next)
 	}
 	first, _, err := s.bus.bounds(ctx, s.place)
 	if err != nil {
@@ -85,7 +85,7 @@ func (s *share) commit(ctx context.Context) bool {
 	err := s.generation.CommitOffsets(map[string]map[int]int64{s.place.topic: {s.place.partition: s.next}})
 	if err != nil {
 		if ctx.Err() == nil {
-			s.log.Warn("messages cannot be acknowledged and will come again", "partition", s.place.partition, "error", err)
+			s.log.Warn("messages cannot be acknowledged and will come again", "from", s.place.topic, "partition", s.place.partition, "error", err)
 		}
 		return false
 	}
@@ -110,7 +110,8 @@ func (s *share) take(ctx context.Context, r record) bool {
 }
 
 // try handles a message, again and again with growing delay for a while if it is where it was published, and once if it
-// was set aside before.
+// was set aside before. What the handler needs and is away is no fault of the message's: that is waited for, since every
+// other one would fare alike and all would be dead letters after a quarter of an hour.
 func (s *share) try(ctx context.Context, l *letter) error {
 	patience := s.bus.RetryFor
 	if patience <= 0 {
@@ -122,9 +123,10 @@ func (s *share) try(ctx context.Context, l *letter) error {
 		if err == nil || ctx.Err() != nil {
 			return err
 		}
-		l.failed(s.bus.now())
 		left := patience - time.Since(started)
-		if s.stage >= 0 || left <= 0 {
+		if kind := weir.KindOf(err); kind == weir.Unavailable || kind == weir.Timeout {
+			started, left = time.Now(), patience
+		} else if l.failed(s.bus.now()); s.stage >= 0 || left <= 0 {
 			return err
 		}
 		s.log.Warn("message will be handled again", "partition", l.message.Partition, "offset", l.message.Offset, "error", err)

@@ -32,14 +32,16 @@ func Open(ctx context.Context, url string, log *slog.Logger) (*DB, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	if err := migrate(ctx, c.ConnConfig); err != nil {
-		return nil, fmt.Errorf("open stores: %w", storeError(err))
-	}
 	pool, err := pgxpool.NewWithConfig(ctx, c)
 	if err != nil {
 		return nil, fmt.Errorf("open stores: %w", storeError(err))
 	}
-	return &DB{pool: pool, log: log, call: call}, nil
+	db := &DB{pool: pool, log: log, call: call}
+	if err := db.insist(ctx, func() (bool, error) { return false, migrate(ctx, c.ConnConfig) }); err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("open stores: %w", err)
+	}
+	return db, nil
 }
 
 // Close waits for the calls under way and closes the connections.

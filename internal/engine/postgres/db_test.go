@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	weir "github.com/weirstream/weir"
+	"github.com/weirstream/weir/internal/engine/enginetest"
 	"github.com/weirstream/weir/internal/engine/postgres"
 	"github.com/weirstream/weir/transcode"
 )
@@ -88,6 +89,18 @@ func TestOpenURL(t *testing.T) {
 	f(with(t, server(t), "target_session_attrs", "read-only"), weir.Unavailable, "cannot be reached")
 }
 
+// TestOpenFindsThePrimary: of several servers it is the one that can be written to, not one that is away or only follows.
+func TestOpenFindsThePrimary(t *testing.T) {
+	replica := enginetest.Address(t, "WEIR_TEST_POSTGRES_REPLICA")
+	url := schema(t)
+	l := &postgres.Ledger{DB: open(t, through(t, url, "127.0.0.1:1,"+host(t, replica)+","+host(t, url)))}
+	if err := l.Create(t.Context(), newJob("a1")); err != nil {
+		t.Errorf("Create = %v", err)
+	}
+	_, err := postgres.Open(t.Context(), replica, nil)
+	wantKind(t, "Open of a replica alone", err, weir.Unavailable)
+}
+
 // TestErrorKinds: what the server refuses gets its kind. A trigger stands in for what cannot be brought about here.
 func TestErrorKinds(t *testing.T) {
 	url := schema(t)
@@ -95,7 +108,7 @@ func TestErrorKinds(t *testing.T) {
 	for _, c := range []struct {
 		state string
 		want  weir.Kind
-	}{{"53100", weir.Full}, {"53200", weir.Full}, {"57014", weir.Timeout}, {"25006", weir.Unavailable}, {"40001", weir.Unavailable}, {"57P03", weir.Unavailable},
+	}{{"53100", weir.Full}, {"53200", weir.Unavailable}, {"57014", weir.Timeout}, {"25006", weir.Unavailable}, {"40001", weir.Unavailable}, {"57P03", weir.Unavailable},
 		{"23505", weir.Conflict}, {"22021", weir.Invalid}, {"XX000", weir.Internal}} {
 		execute(t, url, `CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
 			$$ BEGIN RAISE EXCEPTION 'refused' USING ERRCODE = '`+c.state+`'; END $$`,

@@ -76,7 +76,7 @@ func kindOf(code string) (weir.Kind, string) {
 	switch {
 	case code == "23505":
 		return weir.Conflict, "it exists already"
-	case code == "53100" || code == "53200":
+	case code == "53100":
 		return weir.Full, "the store has no room left"
 	case code == "57014" || code == "55P03":
 		return weir.Timeout, "the store took too long"

@@ -171,14 +171,13 @@ func (c *Cache) Set(ctx context.Context, key string, value []byte, ttl time.Dura
 	if ttl <= 0 {
 		return weir.Errorf(weir.Invalid, "a cached value cannot live for %s", ttl)
 	}
-	client, within, stored := c.small, smallCall, []byte(nil)
+	client, limit, stored := c.small, smallCall, []byte(nil)
 	if len(value) <= smallValue {
 		stored = storeSmall(value)
 	} else {
-		client, within, stored = c.big, bigCall, storeBig(value, rand.Uint64())
+		client, limit, stored = c.big, bigCall, storeBig(value, rand.Uint64())
 	}
-	bound, cancel := context.WithTimeout(ctx, within)
-	defer cancel()
+	bound := within(ctx, limit)
 	cmd := redis.NewStatusCmd(bound, "set", c.prefix+key, stored, "px", milliseconds(ttl))
 	return fault(ctx, "set", client.Process(bound, cmd))
 }
@@ -200,8 +199,7 @@ func (c *Cache) Delete(ctx context.Context, keys ...string) error {
 
 // deleteSome deletes keys one by one in one round trip to each server: keys of several slots cannot be in one command.
 func (c *Cache) deleteSome(ctx context.Context, keys []string) error {
-	ctx, cancel := context.WithTimeout(ctx, smallCall)
-	defer cancel()
+	ctx = within(ctx, smallCall)
 	if len(keys) == 1 {
 		return c.small.Unlink(ctx, c.prefix+keys[0]).Err()
 	}
@@ -213,6 +211,25 @@ func (c *Cache) deleteSome(ctx context.Context, keys []string) error {
 	})
 	return err
 }
+
+// bounded is a context with an earlier deadline that has no timer, which would cost as much as a small reply: the client
+// looks at Deadline before each use of a socket, and its other waits have bounds of their own.
+type bounded struct {
+	context.Context
+	deadline time.Time
+}
+
+// within bounds ctx by d from now.
+func within(ctx context.Context, d time.Duration) context.Context {
+	deadline := time.Now().Add(d)
+	if own, ok := ctx.Deadline(); ok && own.Before(deadline) {
+		return ctx
+	}
+	return bounded{ctx, deadline}
+}
+
+// Deadline implements [context.Context].
+func (b bounded) Deadline() (time.Time, bool) { return b.deadline, true }
 
 // fault gives the error of an act its kind: the caller's own end of time or patience, or Unavailable.
 func fault(ctx context.Context, act string, err error) error {

@@ -29,8 +29,7 @@ func (c *Cache) Publish(ctx context.Context, channel string, message []byte) err
 	if len(message) > weir.MaxMessageBytes {
 		return weir.Errorf(weir.TooLarge, "a message of %d bytes is larger than %d", len(message), weir.MaxMessageBytes)
 	}
-	bound, cancel := context.WithTimeout(ctx, smallCall)
-	defer cancel()
+	bound := within(ctx, smallCall)
 	cmd := redis.NewIntCmd(bound, "publish", c.prefix+channel, message)
 	cmd.SetFirstKeyPos(1) // a channel's messages stay in order only through one node, the one subscribers are on
 	return fault(ctx, "publish", c.small.Process(bound, cmd))

@@ -22,9 +22,7 @@ const piecesAtOnce = 4
 
 // get reads a value: whole if it is small, else its first bytes and then the pieces.
 func (c *Cache) get(ctx context.Context, key string) ([]byte, found, error) {
-	bound, cancel := context.WithTimeout(ctx, smallCall)
-	defer cancel()
-	first, err := c.small.GetRange(bound, key, 0, firstRead-1).Bytes()
+	first, err := c.small.GetRange(within(ctx, smallCall), key, 0, firstRead-1).Bytes()
 	if err != nil {
 		return nil, miss, err
 	}
@@ -42,8 +40,7 @@ func (c *Cache) get(ctx context.Context, key string) ([]byte, found, error) {
 // behind the pieces of each round trip: a server takes the commands of one connection in order, and no generation comes
 // twice, so the pieces between two equal heads are of that generation.
 func (c *Cache) getBig(ctx context.Context, key string, first []byte, size int) ([]byte, found, error) {
-	ctx, cancel := context.WithTimeout(ctx, bigCall)
-	defer cancel()
+	ctx = within(ctx, bigCall)
 	stored := make([]byte, bigHead+size)
 	for at := copy(stored, first); at < len(stored); {
 		end := min(at+piecesAtOnce*pieceBytes, len(stored))
@@ -55,9 +52,6 @@ func (c *Cache) getBig(ctx context.Context, key string, first []byte, size int) 
 			return nil, torn, nil
 		}
 		at = end
-	}
-	if !bigWhole(stored) {
-		return nil, miss, nil
 	}
 	return stored[bigHead:], hit, nil
 }

@@ -51,20 +51,13 @@ func TestForeignValuesAreMisses(t *testing.T) {
 		return b
 	}
 	for name, value := range map[string][]byte{
-		"empty": nil, "text": []byte("somebody else's"), "kind": {9, 1, 2, 3}, "head only": {2}, "cut": stored[:len(stored)-1], "first read": stored[:65553],
-		"longer": append(bytes.Clone(stored), 'x'), "kind of large": damaged(0), "length": damaged(9), "length by one": damaged(12), "sum": damaged(13),
-		"first byte": damaged(17), "in a piece": damaged(300_000), "last byte": damaged(len(stored) - 1),
+		"empty": nil, "text": []byte("somebody else's"), "kind": {9, 1, 2, 3}, "head only": {2}, "cut": stored[:len(stored)-1], "first read": stored[:65549],
+		"kind of large": damaged(0), "length": damaged(9), "length by one": damaged(12),
 	} {
 		if err := raw.Set(t.Context(), prefix+"k", value, time.Minute).Err(); err != nil {
 			t.Fatal(err)
 		}
 		got, ok, err := c.Get(t.Context(), "k")
-		if name == "longer" { // what follows is nobody's
-			if !ok || err != nil || !bytes.Equal(got, large) {
-				t.Errorf("%s: Get = %d bytes, %v, %v", name, len(got), ok, err)
-			}
-			continue
-		}
 		if ok || err != nil {
 			t.Errorf("%s: Get = %d bytes, %v, %v, want a miss", name, len(got), ok, err)
 		}

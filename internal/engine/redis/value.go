@@ -2,18 +2,17 @@ package redis
 
 import (
 	"encoding/binary"
-	"hash/crc32"
 	"time"
 )
 
 // Sizes in bytes. A stored value starts with its kind. Up to smallValue it follows as it is. A larger one has, before its
-// bytes, its generation (which no other Set has), its length and its CRC-32C, all big-endian.
+// bytes, its generation, which no other Set has, and its length, both big-endian.
 const (
 	maxValue   = 8 << 20
 	smallValue = 64 << 10
 	firstRead  = bigHead + smallValue // what a Get asks for before it knows the size: all of a small value
 	pieceBytes = 256 << 10            // of a large value in one reply
-	bigHead    = 1 + 8 + 4 + 4
+	bigHead    = 1 + 8 + 4
 )
 
 // Kinds of stored values. Others, of programs to come or of somebody else, are misses.
@@ -34,7 +33,6 @@ func storeBig(value []byte, generation uint64) []byte {
 	b = append(b, bigKind)
 	b = binary.BigEndian.AppendUint64(b, generation)
 	b = binary.BigEndian.AppendUint32(b, uint32(len(value)))
-	b = binary.BigEndian.AppendUint32(b, crc32c(value))
 	return append(b, value...)
 }
 
@@ -47,16 +45,7 @@ func bigSize(first []byte) (n int, ok bool) {
 	return int(size), size > smallValue && size <= maxValue
 }
 
-// bigWhole says whether stored, a large value in its stored form, is as it was set.
-func bigWhole(stored []byte) bool {
-	return crc32c(stored[bigHead:]) == binary.BigEndian.Uint32(stored[13:])
-}
-
 // milliseconds is ttl in what Redis counts, at least 1.
 func milliseconds(ttl time.Duration) int64 {
 	return int64((ttl-1)/time.Millisecond) + 1
 }
-
-func crc32c(b []byte) uint32 { return crc32.Checksum(b, castagnoli) }
-
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)

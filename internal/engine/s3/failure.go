@@ -91,6 +91,8 @@ func failureOf(err error) failure {
 	f, ok := codes(code)
 	switch {
 	case ok:
+	case status == http.StatusNotFound && code != "" && code != "NotFound": // not the object: versitygw says so of a user
+		f = failure{kind: weir.Internal, detail: "the object store refuses"}
 	case status >= 300:
 		f = statuses(status)
 	case broken(err):

@@ -2,6 +2,7 @@ package s3
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -142,8 +143,8 @@ func (b *Blobs) settle(ctx context.Context, key, mark string, lost bool, opts we
 		if headErr == nil && head.Metadata[markName] == mark {
 			return headInfo(key, head), nil
 		}
-		if headErr != nil && failureOf(headErr).kind != weir.NotFound {
-			return weir.ObjectInfo{}, headErr // it may be done: this is not the time to say that it is not
+		if headErr != nil && !f.again && failureOf(headErr).kind != weir.NotFound { // it may be done: do not say that it is not
+			return weir.ObjectInfo{}, fmt.Errorf("%w: %w", weir.Errorf(weir.Unavailable, "object %q: whether it is stored was not learned", key), headErr)
 		}
 	}
 	if f.code == "NoSuchKey" && opts.IfMatch != "" {

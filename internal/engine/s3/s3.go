@@ -36,14 +36,17 @@ type Blobs struct {
 
 var _ weir.Blobs = (*Blobs)(nil)
 
-// openWait is how long Open waits for credentials and for the bucket, each.
-const openWait = 10 * time.Second
+// How long Open waits. A laptop has no instance role, and nobody at its address to say so.
+const (
+	credentialsWait = 5 * time.Second
+	bucketWait      = 10 * time.Second
+)
 
 // Open opens the bucket of a URL of the form
 //
-//	s3://id:secret@bucket/prefix?endpoint=http://host:port&path-style=true&region=us-east-1&timeout=15s
+//	s3://id:key@bucket/prefix?endpoint=http://host:port&path-style=true&region=us-east-1&timeout=15s
 //
-// of which only the bucket must be there. Without id and secret (percent-encoded) credentials are those of the environment:
+// of which only the bucket must be there. Without id and key (percent-encoded) credentials are those of the environment:
 // AWS_ACCESS_KEY_ID and its kin, the shared files, a web identity, the container's or the instance's role. endpoint is a store
 // other than AWS; path-style puts the bucket into the path, as most of those need; timeout is how long one attempt may
 // rest without a byte. Without a region anywhere one with an endpoint has us-east-1.
@@ -73,7 +76,7 @@ func (b *Blobs) connect(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("open objects: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, openWait)
+	ctx, cancel := context.WithTimeout(ctx, credentialsWait)
 	defer cancel()
 	c, err := config.LoadDefaultConfig(ctx, config.WithLogger(logging.Nop{})) // it writes to standard error otherwise; errors say enough
 	if err != nil {
@@ -81,8 +84,8 @@ func (b *Blobs) connect(ctx context.Context) error {
 	}
 	if b.place.credentials {
 		c.Credentials = credentials.NewStaticCredentialsProvider(b.place.id, b.place.secret, "")
-	} else if _, err := c.Credentials.Retrieve(ctx); err != nil { // instance roles come last, and answer at once or not at all
-		return fmt.Errorf("%w: %w", weir.Errorf(weir.Forbidden, "no credentials for bucket %q: neither the URL (s3://id:secret@bucket) has any nor "+
+	} else if _, err := c.Credentials.Retrieve(ctx); err != nil {
+		return fmt.Errorf("%w: %w", weir.Errorf(weir.Forbidden, "no credentials for bucket %q: neither the URL (s3://id:key@bucket) has any nor "+
 			"AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, the shared files or a role", b.place.bucket), err)
 	}
 	switch {
@@ -131,14 +134,11 @@ func transport(from aws.HTTPClient) *http.Transport {
 	return t
 }
 
-// reach asks for the bucket.
+// reach lists one object: an answer to HEAD would not say what is wrong.
 func (b *Blobs) reach(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, openWait)
+	ctx, cancel := context.WithTimeout(ctx, bucketWait)
 	defer cancel()
-	_, err := b.try(ctx, func(ctx context.Context, _ *watch) error {
-		_, err := b.client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &b.place.bucket})
-		return err
-	})
+	_, err := b.page(ctx, "", "", 1)
 	if err == nil {
 		return nil
 	}
@@ -147,15 +147,19 @@ func (b *Blobs) reach(ctx context.Context) error {
 		where = "AWS"
 	}
 	var sentence error
-	switch f := failureOf(err); f.status {
-	case http.StatusNotFound:
+	switch f := failureOf(err); {
+	case f.code == "NoSuchBucket":
 		sentence = weir.Errorf(weir.NotFound, "there is no bucket %q at %s", b.place.bucket, where)
-	case http.StatusForbidden, http.StatusUnauthorized, http.StatusBadRequest: // an answer to HEAD says no more
+	case f.code == "AccessDenied":
+		sentence = weir.Errorf(weir.Forbidden, "the credentials do not open bucket %q at %s", b.place.bucket, where)
+	case f.status == http.StatusForbidden, f.code == "InvalidToken", f.code == "ExpiredToken", f.code == "XAdminUserNotFound":
 		sentence = weir.Errorf(weir.Forbidden, "%s refuses the credentials for bucket %q", where, b.place.bucket)
-	case http.StatusMovedPermanently, http.StatusTemporaryRedirect:
-		sentence = weir.Errorf(weir.Invalid, "bucket %q is not in this region or not at %s", b.place.bucket, where)
-	default:
+	case f.code == "AuthorizationHeaderMalformed", f.status >= 300 && f.status < 400:
+		sentence = weir.Errorf(weir.Invalid, "bucket %q is in another region or place than %s", b.place.bucket, where)
+	case f.kind == weir.Unavailable, f.kind == weir.Timeout:
 		sentence = weir.Errorf(weir.Unavailable, "bucket %q cannot be reached at %s", b.place.bucket, where)
+	default:
+		sentence = weir.Errorf(weir.Invalid, "%s does not answer as S3 does for bucket %q", where, b.place.bucket)
 	}
 	return fmt.Errorf("open objects: %w: %w", sentence, err)
 }

@@ -19,10 +19,13 @@ var servers = map[string]string{"minio": "WEIR_TEST_MINIO", "versitygw": "WEIR_T
 
 var titles = map[string]string{"minio": "MinIO", "versitygw": "versitygw"}
 
-// each runs test on every store.
+// each runs test on every store, on all at once.
 func each(t *testing.T, test func(t *testing.T, name, address string)) {
 	for name, variable := range servers {
-		t.Run(name, func(t *testing.T) { test(t, name, enginetest.Address(t, variable)) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, name, enginetest.Address(t, variable))
+		})
 	}
 }
 

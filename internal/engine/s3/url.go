@@ -35,9 +35,10 @@ func parse(text string) (place, error) {
 		return place{}, weir.Errorf(weir.Invalid, "the objects' URL is not of the form s3://bucket/prefix?endpoint=http://host:port&path-style=true")
 	}
 	p := place{bucket: u.Host, stall: defaultStall}
+	name := "s3://" + u.Host // the rest may hold secrets
 	if prefix := strings.Trim(u.Path, "/"); prefix != "" {
 		if !weir.ValidKey(prefix) {
-			return place{}, weir.Errorf(weir.Invalid, "%s: %q cannot begin object keys", u.Redacted(), prefix)
+			return place{}, weir.Errorf(weir.Invalid, "%s: %q cannot begin object keys", name, prefix)
 		}
 		p.prefix = prefix + "/"
 	}
@@ -45,18 +46,18 @@ func parse(text string) (place, error) {
 		p.id = u.User.Username()
 		p.secret, p.credentials = u.User.Password()
 		if p.id == "" || p.secret == "" {
-			return place{}, weir.Errorf(weir.Invalid, "%s: credentials in a URL are s3://id:secret@bucket, percent-encoded", u.Redacted())
+			return place{}, weir.Errorf(weir.Invalid, "%s: credentials in a URL are s3://id:key@bucket, percent-encoded", name)
 		}
 	}
 	query, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
-		return place{}, weir.Errorf(weir.Invalid, "%s: its query is malformed", u.Redacted())
+		return place{}, weir.Errorf(weir.Invalid, "%s: its query is malformed", name)
 	}
-	for name, values := range query {
-		if !slices.Contains(parameters, name) || len(values) != 1 {
-			return place{}, weir.Errorf(weir.Invalid, "%s: unknown or repeated parameter %q; possible, once each: %s", u.Redacted(), name, strings.Join(parameters, ", "))
+	for parameter, values := range query {
+		if !slices.Contains(parameters, parameter) || len(values) != 1 {
+			return place{}, weir.Errorf(weir.Invalid, "%s: unknown or repeated parameter %q; possible, once each: %s", name, parameter, strings.Join(parameters, ", "))
 		}
-		if err := p.set(name, values[0]); err != nil {
+		if err := p.set(parameter, values[0]); err != nil {
 			return place{}, err
 		}
 	}
@@ -68,7 +69,7 @@ func (p *place) set(name, value string) error {
 	case "endpoint":
 		e, err := url.Parse(value)
 		if err != nil || e.Scheme != "http" && e.Scheme != "https" || e.Host == "" || e.User != nil || e.RawQuery != "" {
-			return weir.Errorf(weir.Invalid, "endpoint=%s is not of the form http://host:port or https://host", value)
+			return weir.Errorf(weir.Invalid, "the endpoint is not of the form http://host:port or https://host")
 		}
 		p.endpoint = value
 	case "path-style":

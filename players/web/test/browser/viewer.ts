@@ -25,6 +25,7 @@ try {
   const { page, errors } = await instrumented(browser, { width: 640, height: 480 }, { ignoreHTTPSErrors: true });
   await page.exposeFunction("weirSay", (line: Line) => console.log(JSON.stringify(line)));
   const session = await page.context().newCDPSession(page);
+  await session.send("Network.enable");
   await session.send("Network.setCacheDisabled", { cacheDisabled: true }); // every loop asks the edge again
   await watch(page, url, asset, engine === "dash" ? "dash" : "hls");
   await page.evaluate((seconds) => document.querySelector("weir-player")?.setAttribute("buffer", seconds), buffer);
