@@ -33,7 +33,7 @@ func demo(t *testing.T, large bool) engine.Config {
 	t.Helper()
 	c := engine.Config{Data: filepath.Join(t.TempDir(), "from")}
 	e := open(t, c)
-	d := demoMaker{T: t, e: e, seed: rand.New(rand.NewPCG(1, 2))}
+	d := demoMaker{T: t, e: e, seed: rand.NewChaCha8([32]byte{1})}
 	d.jobs()
 	d.assets()
 	d.titles()
@@ -67,7 +67,7 @@ func open(t *testing.T, c engine.Config) *engine.Engines {
 type demoMaker struct {
 	*testing.T
 	e    *engine.Engines
-	seed *rand.Rand
+	seed *rand.ChaCha8
 	made int
 }
 
@@ -155,11 +155,12 @@ func (d *demoMaker) titles() {
 
 // facts are on the bus already; wake-ups, too.
 func (d *demoMaker) facts(n int) {
+	messages := []weir.Message{{Topic: weir.TopicWake}}
 	for range n {
 		d.made++
-		m := weir.Message{Topic: weir.TopicFacts, Key: fmt.Sprint("subject-", d.made%5), Value: fmt.Appendf(nil, "fact %d", d.made), Time: noon}
-		d.must("Publish", d.e.Bus.Publish(d.Context(), m, weir.Message{Topic: weir.TopicWake}))
+		messages = append(messages, weir.Message{Topic: weir.TopicFacts, Key: fmt.Sprint("subject-", d.made%5), Value: fmt.Appendf(nil, "fact %d", d.made), Time: noon})
 	}
+	d.must("Publish", d.e.Bus.Publish(d.Context(), messages...))
 }
 
 func (d *demoMaker) uploads() {
@@ -177,9 +178,7 @@ func (d *demoMaker) objects(sizes ...int) {
 	for _, size := range sizes {
 		d.made++
 		content := make([]byte, size)
-		for i := range content {
-			content[i] = byte(d.seed.Uint32())
-		}
+		_, _ = d.seed.Read(content) // never fails
 		key := fmt.Sprintf("media/org/asset-%d/object-%d.cmf", d.made%3, d.made)
 		_, err := d.e.Blobs.Put(d.Context(), key, bytes.NewReader(content), weir.PutOptions{})
 		d.must("Put", err)

@@ -1,5 +1,11 @@
 package migrate
 
+import (
+	"context"
+
+	weir "github.com/weirstream/weir"
+)
+
 // What tests look at from outside.
 var (
 	ParseState = parseState
@@ -14,6 +20,11 @@ func Sum(digests ...digest) string {
 		s.add(d)
 	}
 	return s.String()
+}
+
+// Absent counts the facts that one bus has and the other has not, with so many digests in memory.
+func Absent(ctx context.Context, of, in Bus, most int) (n int, first weir.Message, err error) {
+	return absent(ctx, &Side{Bus: of}, &Side{Bus: in}, most)
 }
 
 // MergeInts merges two lists of numbers and returns the pairs, 0 for what a side has not.

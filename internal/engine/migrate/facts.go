@@ -71,7 +71,7 @@ func (f facts) copy(ctx context.Context, r *run) error {
 }
 
 func (f facts) foreign(ctx context.Context, r *run) (string, error) {
-	n, first, err := absent(ctx, r.to, r.from)
+	n, first, err := absent(ctx, r.to, r.from, absentMost)
 	if err != nil || n == 0 {
 		return "", err
 	}
@@ -96,7 +96,7 @@ func (f facts) verify(ctx context.Context, r *run) (line Line, err error) {
 		of, in *Side
 		name   string
 	}{{r.from, r.to, "FROM"}, {r.to, r.from, "TO"}} {
-		n, first, err := absent(ctx, side.of, side.in)
+		n, first, err := absent(ctx, side.of, side.in, absentMost)
 		if err != nil {
 			return line, err
 		}
@@ -129,13 +129,13 @@ func scan(ctx context.Context, s *Side, f func(weir.Message) error) error {
 }
 
 // absent counts the different messages that one side has and the other has not, whatever their order, and tells one of
-// them. Memory is bounded: where there are many, it looks several times, each time at some of the digests.
-func absent(ctx context.Context, of, in *Side) (n int, first weir.Message, err error) {
+// them. It holds about most digests in memory: where there are more, it looks several times, each time at some of them.
+func absent(ctx context.Context, of, in *Side, most int) (n int, first weir.Message, err error) {
 	total := 0
 	if err := scan(ctx, of, func(weir.Message) error { total++; return nil }); err != nil || total == 0 {
 		return 0, first, err
 	}
-	passes := 1 + total/absentMost
+	passes := 1 + total/most
 	for pass := range passes {
 		left := map[[16]byte]bool{}
 		each := func(s *Side, f func(weir.Message, [16]byte) error) error {

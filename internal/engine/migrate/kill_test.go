@@ -128,12 +128,15 @@ func TestResumeDoesNotRepeat(t *testing.T) {
 		t.Helper()
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
+		var mu sync.Mutex // guards passed: objects are put side by side
 		passed := false
 		_, err := engine.Migration{From: from, To: to, At: func(p string) {
+			mu.Lock()
+			defer mu.Unlock()
 			if p == "migrate.after-note" && passed {
 				cancel()
 			}
-			passed = passed || p == point // as long as nothing is put side by side
+			passed = passed || p == point
 		}}.Run(ctx)
 		if !errors.Is(err, context.Canceled) {
 			t.Fatalf("Run = %v, want it cancelled after %s", err, point)

@@ -12,7 +12,8 @@ import (
 const (
 	hashAtOnce = 8       // large entries hashed side by side
 	batchMost  = 256     // entries of a batch
-	batchBytes = 4 << 20 // of entries held in memory; the last of a batch may pass it
+	batchHeld  = 4 << 20 // bytes of a batch whose entries are in memory; its last one may pass it
+	batchBytes = 1 << 28 // and of others: what is hashed or copied between two notes of progress
 	differMost = 5       // keys named of a part that differs
 )
 
@@ -49,6 +50,10 @@ func (k kind[T]) name() string { return k.title }
 
 // walk merges both sides and hands the pairs on in batches.
 func (k kind[T]) walk(ctx context.Context, r *run, after string, f func([]pair[T]) error) error {
+	most := int64(batchBytes)
+	if k.held {
+		most = batchHeld
+	}
 	var batch []pair[T]
 	var bytes int64
 	flush := func() error {
@@ -60,11 +65,11 @@ func (k kind[T]) walk(ctx context.Context, r *run, after string, f func([]pair[T
 	}
 	err := merge(k.list(ctx, r.from, after), k.list(ctx, r.to, after), k.compare, func(p pair[T]) error {
 		for _, v := range []*T{p.from, p.to} {
-			if v != nil && k.held {
+			if v != nil {
 				bytes += k.size(*v)
 			}
 		}
-		if batch = append(batch, p); len(batch) < batchMost && bytes < batchBytes {
+		if batch = append(batch, p); len(batch) < batchMost && bytes < most {
 			return nil
 		}
 		return flush()
