@@ -6,6 +6,7 @@ import (
 
 	weir "github.com/weirstream/weir"
 	"github.com/weirstream/weir/edge"
+	"github.com/weirstream/weir/internal/engine"
 	"github.com/weirstream/weir/transcode"
 	"github.com/weirstream/weir/transcode/ffmpeg"
 	"github.com/weirstream/weir/transcode/ladder"
@@ -17,6 +18,9 @@ func (p *process) edgeRoles(context.Context) ([]role, error) {
 	s := &edge.Server{
 		Config: edge.Config{CacheBytes: int64(p.cmd.Limits.CacheBytes), DrainTimeout: p.cmd.Limits.StopWithin / 4, Proxies: p.proxies},
 		Blobs:  p.engines.Blobs, Keys: p.keys.Lookup, Registerer: p.metrics, Log: p.log, At: p.at,
+	}
+	if c := p.cmd.Engines.Cache; !engine.Embedded(c) { // a cache of this process alone would hold what the edge holds already
+		s.Shared = p.engines.Cache
 	}
 	p.ready.add("edge", s.Ready)
 	return []role{{"edge", func(ctx context.Context) error { return s.Serve(ctx, p.media) }}}, nil

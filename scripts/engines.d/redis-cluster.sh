@@ -10,7 +10,7 @@ engine_install() { debian /usr/bin/redis-server redis-server; }
 engine_start() {
   mkdir -p "$DIR/data$1"
   launch "$1" redis-server --port "$(port "$1")" --bind 127.0.0.1 --dir "$DIR/data$1" --appendonly yes --save "" --daemonize no \
-    --cluster-enabled yes --cluster-port "$(port "bus$1")" --cluster-node-timeout 3000
+    --cluster-enabled yes --cluster-port "$(port "bus$1")" --cluster-node-timeout 15000
 }
 
 each_node() {

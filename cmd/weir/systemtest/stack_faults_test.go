@@ -32,12 +32,11 @@ func TestStack(t *testing.T) {
 	v := watch(t, s.url, film.Asset)
 	done := map[string]ingested{"film": film} // all that was acknowledged
 
-	whole := t
 	fault := func(name string, f func(t *testing.T)) {
 		t.Run(name, func(t *testing.T) {
 			from := v.now()
 			s.t, v.t = t, t
-			defer func() { s.t, v.t = whole, whole }()
+			defer func() { s.t, v.t = s.whole, s.whole }()
 			f(t)
 			v.plays(4, goesOnWithin)
 			if n, longest := v.longWaits(from, longWait); n > 1 {

@@ -28,7 +28,8 @@ import (
 
 // stack is a whole installation on real engines: one control plane, two workers, two edges, and nginx in front with TLS.
 type stack struct {
-	t      *testing.T
+	t      *testing.T // of the fault that goes on
+	whole  *testing.T // of the stack: what it starts outlives a fault
 	dir    string
 	config string // the file that all processes share
 	url    string // of nginx
@@ -48,7 +49,7 @@ var (
 
 // start brings everything up. Each run has its own bucket prefix, database, topics and keys, so engines can be shared.
 func startStack(t *testing.T) *stack {
-	s := &stack{t: t, dir: t.TempDir(), edges: map[string]*server{}}
+	s := &stack{t: t, whole: t, dir: t.TempDir(), edges: map[string]*server{}}
 	id := make([]byte, 4)
 	_, _ = rand.Read(id)
 	name := "stack" + hex.EncodeToString(id)
@@ -87,8 +88,11 @@ func startStack(t *testing.T) *stack {
 	s.awaitFile(conf)
 	t.Cleanup(func() {
 		if t.Failed() {
-			b, err := os.ReadFile(filepath.Join(s.dir, "nginx", "access.log"))
-			t.Logf("nginx's access log: %v\n%s", err, tail(string(b), 20000))
+			for _, name := range []string{"access.log", "error.log"} {
+				b, err := os.ReadFile(filepath.Join(s.dir, "nginx", name))
+				t.Logf("nginx's %s: %v\n%s", name, err, tail(string(b), 20000))
+			}
+			t.Logf("control's log:\n%s", tail(s.control.log.String(), 5000))
 		}
 	})
 	s.background("nginx", "nginx", "-c", conf, "-g", "daemon off;")
@@ -102,7 +106,7 @@ func (s *stack) serve(folder, killAt string, flags ...string) *server {
 	if killAt != "" {
 		environ = []string{"WEIR_KILL_AT=" + killAt}
 	}
-	p, err := tryServe(s.t, filepath.Join(s.dir, folder), environ, append([]string{"--config", s.config}, flags...)...)
+	p, err := tryServe(s.whole, filepath.Join(s.dir, folder), environ, append([]string{"--config", s.config}, flags...)...)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -4,7 +4,7 @@ set -e
 for port in 7001 7002 7003; do
   mkdir -p "/data/$port"
   redis-server --port "$port" --dir "/data/$port" --appendonly yes --save "" --protected-mode no \
-    --cluster-enabled yes --cluster-node-timeout 3000 --cluster-announce-ip 127.0.0.1 &
+    --cluster-enabled yes --cluster-node-timeout 15000 --cluster-announce-ip 127.0.0.1 &
 done
 for port in 7001 7002 7003; do
   until redis-cli -p "$port" ping >/dev/null 2>&1; do sleep 0.1; done
