@@ -86,13 +86,13 @@ func sameTitle(ctx context.Context, c on, again bool, row []any) (bool, error) {
 	return slices.Equal(is, row), err
 }
 
-// List walks the index of titles that are not deleted.
+// List walks the index of titles that are not deleted, past those whose master was not heard of yet.
 func (s *Catalog) List(ctx context.Context, organisation, before string, limit int) ([]catalog.Title, error) {
 	if before == "" {
 		before = "~" // sorts behind every id
 	}
 	titles, err := list(ctx, s.DB, scanTitle, selectTitle+`
-		WHERE organisation = $1 AND state <> 'deleted' AND id < $2 ORDER BY id DESC LIMIT $3`, organisation, before, limit)
+		WHERE organisation = $1 AND state <> 'deleted' AND created <> 0 AND id < $2 ORDER BY id DESC LIMIT $3`, organisation, before, limit)
 	return titles, wrap("load titles", err)
 }
 
