@@ -39,9 +39,11 @@ func TestStack(t *testing.T) {
 			defer func() { s.t, v.t = s.whole, s.whole }()
 			f(t)
 			v.plays(4, goesOnWithin)
-			if n, longest := v.longWaits(from, longWait); n > 1 {
+			n, longest := v.longWaits(from, longWait)
+			if n > 1 {
 				t.Errorf("the viewer waited over %v %d times, the longest time %v", longWait, n, longest)
 			}
+			t.Logf("the viewer waited %d times over %v; the longest time was %v", n, longWait, longest)
 			s.verifyTitles(done)
 		})
 		if t.Failed() {
