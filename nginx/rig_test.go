@@ -34,10 +34,10 @@ import (
 // patience bounds every wait for nginx.
 const patience = 20 * time.Second
 
-// program is the real nginx: WEIR_TEST_NGINX, or the one in PATH.
+// program is the real nginx: WEIR_NGINX, or the one in PATH.
 func program(t testing.TB) string {
 	t.Helper()
-	name := os.Getenv("WEIR_TEST_NGINX")
+	name := os.Getenv("WEIR_NGINX")
 	if name == "" {
 		name = "nginx"
 	}
@@ -45,7 +45,7 @@ func program(t testing.TB) string {
 	if err == nil {
 		return path
 	}
-	sentence := fmt.Sprintf("there is no nginx here (%v): its tests did not run; install it (apt-get install nginx-light) or name it in WEIR_TEST_NGINX", err)
+	sentence := fmt.Sprintf("there is no nginx here (%v): its tests did not run; install it (apt-get install nginx-light) or name it in WEIR_NGINX", err)
 	if os.Getenv("WEIR_TEST_REQUIRE") == "all" {
 		t.Fatal(sentence)
 	}
