@@ -23,7 +23,6 @@ const (
 )
 
 // The README's table of engines is what passed in this very run: scripts/test engines makes the reports and then runs this.
-// Versions are compared by their first two numbers, for distributions mend the third.
 func TestEnginesTable(t *testing.T) {
 	dir := os.Getenv("WEIR_TEST_REPORT")
 	if dir == "" {
@@ -66,17 +65,28 @@ func TestEnginesTable(t *testing.T) {
 	}
 }
 
-var firstTwo = regexp.MustCompile(`\d+(\.\d+)?|\d{4}-\d\d-\d\d`)
+var (
+	firstTwo  = regexp.MustCompile(`\d+(\.\d+)?`)
+	timestamp = regexp.MustCompile(`(\d{4})(\d\d)(\d\d)\d{6}`) // of a Go version of no release
+)
+
+// shown is as much of a version as does not change with a distribution's mends.
+func shown(p pass) string {
+	if m := timestamp.FindStringSubmatch(p.Version); m != nil {
+		return m[1] + "-" + m[2] + "-" + m[3]
+	}
+	version := firstTwo.FindString(p.Version)
+	if p.Engine == "PostgreSQL" { // since 10, the second number is a mend
+		version, _, _ = strings.Cut(version, ".")
+	}
+	return version
+}
 
 // enginesTable has a line a port and engine, in order.
 func enginesTable(passed []pass) string {
 	var lines []string
 	for _, p := range passed {
-		version := p.Version
-		if m := firstTwo.FindString(version); m != "" {
-			version = m
-		}
-		lines = append(lines, fmt.Sprintf("| %s | %s | %s | %s |\n", p.Port, p.Engine, version, p.Client))
+		lines = append(lines, fmt.Sprintf("| %s | %s | %s | %s |\n", p.Port, p.Engine, shown(p), p.Client))
 	}
 	slices.Sort(lines)
 	return "| port | engine | version | client |\n|---|---|---|---|\n" + strings.Join(slices.Compact(lines), "")
