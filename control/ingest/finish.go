@@ -94,7 +94,8 @@ func (s *Service) putMaster(ctx context.Context, r Record) (string, error) {
 			_, err = taker.TakeFile(ctx, weir.MasterKey(r.Asset.ID), s.path(r.Asset.ID))
 		}
 	} else {
-		_, err = s.c.Blobs.Put(ctx, weir.MasterKey(r.Asset.ID), check, weir.PutOptions{})
+		known := io.LimitReader(check, r.Asset.Master.Size+1) // stores that part an object have to know how long it may be
+		_, err = s.c.Blobs.Put(ctx, weir.MasterKey(r.Asset.ID), known, weir.PutOptions{})
 	}
 	switch {
 	case check.mismatch:
@@ -127,6 +128,8 @@ func (c *checked) Read(b []byte) (int, error) {
 	c.hash.Write(b[:n])
 	c.left -= int64(n)
 	switch {
+	case c.left < 0:
+		return n, weir.Errorf(weir.Internal, "upload has more bytes than were announced")
 	case errors.Is(err, io.EOF) && c.left != 0:
 		return n, weir.Errorf(weir.Internal, "upload has %d bytes too few", c.left)
 	case errors.Is(err, io.EOF) && c.want != "" && c.want != c.sum():

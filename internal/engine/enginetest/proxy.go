@@ -50,7 +50,8 @@ func (p *Proxy) Silence(on bool) { p.set(func() { p.silent = on }) }
 // Delay holds every read from the server back for d: a slow network.
 func (p *Proxy) Delay(d time.Duration) { p.set(func() { p.delay = d }) }
 
-// CutAfter resets the connection on which the n-th byte from the server from now on arrives, once.
+// CutAfter resets the connection on which the n-th byte from the server from now on arrives, once; the bytes before it
+// go on.
 func (p *Proxy) CutAfter(n int64) { p.set(func() { p.cut = n }) }
 
 // Reset resets every open connection.
@@ -124,13 +125,10 @@ func (p *Proxy) copy(to, from *net.TCPConn, answers bool) {
 	for {
 		n, err := from.Read(buf)
 		if n > 0 {
-			if !p.pass(n, answers) {
+			before, cut := p.pass(n, answers)
+			if _, err := to.Write(buf[:before]); err != nil || cut {
 				reset(from)
 				reset(to)
-				return
-			}
-			if _, err := to.Write(buf[:n]); err != nil {
-				reset(from)
 				return
 			}
 		}
@@ -144,8 +142,8 @@ func (p *Proxy) copy(to, from *net.TCPConn, answers bool) {
 	}
 }
 
-// pass waits as long as the faults ask for, and says whether n bytes may go on.
-func (p *Proxy) pass(n int, answers bool) bool {
+// pass waits as long as the faults ask for, and says how many of n bytes go on, and whether the connection is cut then.
+func (p *Proxy) pass(n int, answers bool) (before int, cut bool) {
 	p.mu.Lock()
 	for p.silent && !p.closed {
 		changed := p.changed
@@ -153,10 +151,11 @@ func (p *Proxy) pass(n int, answers bool) bool {
 		<-changed
 		p.mu.Lock()
 	}
-	delay, cut := p.delay, false
+	delay, before := p.delay, n
 	if answers && p.cut >= 0 {
 		if p.cut -= int64(n); p.cut <= 0 {
-			p.cut, cut = -1, true
+			before, cut = n+int(p.cut)-1, true // p.cut is how far beyond the n-th byte this is, below 0
+			p.cut = -1
 		}
 	}
 	changed := p.changed
@@ -169,7 +168,7 @@ func (p *Proxy) pass(n int, answers bool) bool {
 		case <-changed:
 		}
 	}
-	return !cut
+	return before, cut
 }
 
 func (p *Proxy) add(c *net.TCPConn) bool {

@@ -99,7 +99,8 @@ func putObject(ctx context.Context, r *run, o weir.ObjectInfo) error {
 	if err != nil {
 		return err
 	}
-	put, err := r.to.Blobs.Put(ctx, o.Key, body, weir.PutOptions{})
+	known := io.LimitReader(body, o.Size+1) // engines that part an object have to know how long it may be
+	put, err := r.to.Blobs.Put(ctx, o.Key, known, weir.PutOptions{})
 	if closed := body.Close(); err == nil {
 		err = closed
 	}

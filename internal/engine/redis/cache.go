@@ -89,8 +89,9 @@ func open(ctx context.Context, url string, log *slog.Logger, dial dialer) (*Cach
 	return c, nil
 }
 
-// client makes a client with conns connections to each server, whose steps are bounded by step. Nothing is tried twice but
-// what a cluster redirects: a miss now is better than a hit later.
+// client makes a client with conns connections to each server, whose steps are bounded by step. It tries nothing
+// twice, since a miss now is better than a hit later; a cluster's client cannot follow redirections without trying again
+// what failed, too, within the bound of the call.
 func (c *Cache) client(a address, dial dialer, conns int, step time.Duration) redis.UniversalClient {
 	var secure *tls.Config
 	if a.tls {

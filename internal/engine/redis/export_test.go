@@ -24,3 +24,6 @@ func (b *Breaker) Admit() (probe bool, err error) { return b.admit() }
 
 // Report tells how a call went.
 func (b *Breaker) Report(probe bool, err error) { b.report(probe, err) }
+
+// Prefix stands before every key and channel.
+func (c *Cache) Prefix() string { return c.prefix }

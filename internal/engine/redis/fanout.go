@@ -21,7 +21,8 @@ const (
 	silentMost = 7 * time.Second // after which a connection that has to answer pings is given up
 )
 
-// Publish implements [weir.Cache]. More than [weir.MaxMessageBytes] are TooLarge.
+// Publish implements [weir.Cache]. More than [weir.MaxMessageBytes] are TooLarge. A message goes out once, or, with an
+// error, perhaps not at all.
 func (c *Cache) Publish(ctx context.Context, channel string, message []byte) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("publish on %q: %w", channel, err)
@@ -30,9 +31,17 @@ func (c *Cache) Publish(ctx context.Context, channel string, message []byte) err
 		return weir.Errorf(weir.TooLarge, "a message of %d bytes is larger than %d", len(message), weir.MaxMessageBytes)
 	}
 	bound := within(ctx, smallCall)
-	cmd := redis.NewIntCmd(bound, "publish", c.prefix+channel, message)
-	cmd.SetFirstKeyPos(1) // a channel's messages stay in order only through one node, the one subscribers are on
-	return fault(ctx, "publish", c.small.Process(bound, cmd))
+	cluster, ok := c.small.(*redis.ClusterClient)
+	if !ok {
+		return fault(ctx, "publish", c.small.Publish(bound, c.prefix+channel, message).Err())
+	}
+	// A channel's messages stay in order only through one node, the one subscribers are on; and a cluster's client would
+	// send again what may have gone out.
+	node, err := cluster.MasterForKey(bound, c.prefix+channel)
+	if err != nil {
+		return fault(ctx, "publish", err)
+	}
+	return fault(ctx, "publish", node.Publish(bound, c.prefix+channel, message).Err())
 }
 
 // Subscribe implements [weir.Cache], on a connection of its own. When that breaks it is made again until ctx ends; what is

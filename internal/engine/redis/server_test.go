@@ -103,12 +103,13 @@ func TestSlowSubscriberIsCounted(t *testing.T) {
 	c := open(t, enginetest.Address(t, "WEIR_TEST_REDIS"))
 	ctx, cancel := context.WithCancel(t.Context())
 	ready, release, last := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	heard := sync.OnceFunc(func() { close(last) })
 	var running sync.WaitGroup
 	running.Go(func() {
 		if err := c.Subscribe(ctx, "ch", ready, func(m []byte) {
 			<-release
 			if string(m) == "last" {
-				close(last)
+				heard()
 			}
 		}); err != nil {
 			t.Errorf("Subscribe = %v", err)

@@ -28,6 +28,8 @@ func codes(code string) (failure, bool) {
 		return failure{kind: weir.NotFound, detail: "it does not exist"}, true
 	case "NoSuchUpload":
 		return failure{kind: weir.NotFound, detail: "there is no such upload"}, true
+	case "PreconditionFailed": // also said late, in an answer that began with 200
+		return statuses(http.StatusPreconditionFailed), true
 	case "NoSuchBucket":
 		return failure{kind: weir.Internal, detail: "its bucket does not exist"}, true
 	case "ConditionalRequestConflict", "OperationAborted": // somebody changes it now: neither done nor refused

@@ -97,6 +97,29 @@ func TestPutLostRace(t *testing.T) {
 	})
 }
 
+// A put that is done, whose answer is lost and whose object somebody deletes before it can be asked for, is not said to
+// have failed.
+func TestPutDoneAndUndone(t *testing.T) {
+	each(t, func(t *testing.T, _, address string) {
+		undo := func() {}
+		b, p := throughProxyLogged(t, address, func() { undo() })
+		undo = func() {
+			if err := b.Delete(t.Context(), "k"); err != nil {
+				t.Error(err)
+			}
+		}
+		b.At = func(point string) {
+			if point == "blobs.before-commit" {
+				p.CutAfter(1)
+			}
+		}
+		_, err := put(t, b, "k", sizes["parts"], weir.PutOptions{})
+		if weir.KindOf(err) != weir.Unavailable {
+			t.Errorf("Put = %v (kind %v), want unavailable", err, weir.KindOf(err))
+		}
+	})
+}
+
 // An attempt at which nothing moves is given up, and the next one is made.
 func TestStalledAttempts(t *testing.T) {
 	each(t, func(t *testing.T, _, address string) {

@@ -61,8 +61,9 @@ func (b *Blobs) List(ctx context.Context, prefix, after string, limit int) ([]we
 		return nil, weir.Errorf(weir.Invalid, "%q does not begin a valid object key", prefix)
 	}
 	var found []weir.ObjectInfo
+	var further *string
 	for more := true; more && len(found) < limit; {
-		out, err := b.page(ctx, prefix, after, limit-len(found))
+		out, err := b.page(ctx, prefix, after, further, limit-len(found))
 		if err != nil {
 			return nil, act("list", prefix, err)
 		}
@@ -76,13 +77,15 @@ func (b *Blobs) List(ctx context.Context, prefix, after string, limit int) ([]we
 				found = append(found, weir.ObjectInfo{Key: key, Size: aws.ToInt64(o.Size), ETag: unquoted(o.ETag), Modified: aws.ToTime(o.LastModified)})
 			}
 		}
-		more = aws.ToBool(out.IsTruncated) && len(out.Contents) > 0
+		further = out.NextContinuationToken
+		more = aws.ToBool(out.IsTruncated) && (further != nil || len(out.Contents) > 0) // a page may be empty although there is more
 	}
 	return found, nil
 }
 
-func (b *Blobs) page(ctx context.Context, prefix, after string, limit int) (out *s3.ListObjectsV2Output, err error) {
-	in := &s3.ListObjectsV2Input{Bucket: &b.place.bucket, Prefix: b.name(prefix), MaxKeys: aws.Int32(int32(min(limit, 1000)))}
+// page lists what follows after, or where further, which an earlier page said, is not nil.
+func (b *Blobs) page(ctx context.Context, prefix, after string, further *string, limit int) (out *s3.ListObjectsV2Output, err error) {
+	in := &s3.ListObjectsV2Input{Bucket: &b.place.bucket, Prefix: b.name(prefix), ContinuationToken: further, MaxKeys: aws.Int32(int32(min(limit, 1000)))}
 	if after != "" {
 		in.StartAfter = b.name(after)
 	}

@@ -2,11 +2,13 @@ package s3_test
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/weirstream/weir"
@@ -173,17 +175,38 @@ func TestAnswersThatPass(t *testing.T) {
 	}
 }
 
+// A store that takes long to make an object of parts says that all is well first, and then that it is not.
+func TestLateRefusal(t *testing.T) {
+	f := func(want weir.Kind, completes ...string) {
+		t.Helper()
+		b := answering(t, func(n int) (int, string) {
+			if i := n - 4; i >= 0 && i < len(completes) { // after the start and two parts
+				return 200, completes[i]
+			}
+			return 200, ""
+		})
+		_, err := b.Put(t.Context(), "k", strings.NewReader(strings.Repeat("x", 17<<20)), weir.PutOptions{CreateOnly: true})
+		if err == nil || weir.KindOf(err) != want {
+			t.Errorf("Put whose completion is answered %q = %v (kind %v), want kind %v", completes, err, weir.KindOf(err), want)
+		}
+	}
+	f(weir.Precondition, "PreconditionFailed")
+	f(weir.Full, "InternalError", "XMinioStorageFull")
+	f(weir.Unavailable, "InternalError", "NoSuchUpload") // the first may have made the object, and another replaced it
+	f(weir.Unavailable, "InternalError", "InvalidPart")  // the first may still be taking the parts together
+}
+
 // answering is a store that answers the n-th request after Open's as answer says.
 func answering(t *testing.T, answer func(n int) (status int, code string)) *s3.Blobs {
 	t.Helper()
-	n := 0
+	var n atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.Trim(r.URL.Path, "/") == "bucket" {
 			_, _ = w.Write([]byte("<ListBucketResult/>"))
 			return
 		}
-		n++
-		status, code := answer(n)
+		_, _ = io.Copy(io.Discard, r.Body) // who answers before he has heard all resets the connection
+		status, code := answer(int(n.Add(1)))
 		w.Header().Set("ETag", `"etag"`)
 		w.WriteHeader(status)
 		if code != "" && r.Method != http.MethodHead {

@@ -3,6 +3,8 @@ package s3_test
 import (
 	"fmt"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -130,6 +132,26 @@ func TestForeignNames(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A page may be empty although there is more.
+func TestEmptyPage(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.FormValue("continuation-token") == "further" {
+			_, _ = w.Write([]byte("<ListBucketResult><Contents><Key>k</Key></Contents></ListBucketResult>"))
+			return
+		}
+		_, _ = w.Write([]byte("<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>further</NextContinuationToken></ListBucketResult>"))
+	}))
+	t.Cleanup(server.Close)
+	b, err := s3.Open(t.Context(), "s3://id:secret@bucket?path-style=true&endpoint="+server.URL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = b.Close() })
+	if infos, err := b.List(t.Context(), "", "", 10); err != nil || len(infos) != 1 || infos[0].Key != "k" {
+		t.Errorf("List = %+v, %v, want k", infos, err)
+	}
 }
 
 func FuzzContentRange(f *testing.F) {

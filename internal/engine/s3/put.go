@@ -2,6 +2,7 @@ package s3
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -122,7 +123,8 @@ func (u *upload) sendAll(ctx context.Context, first *block, r io.Reader) ([]*sen
 			}
 		}
 	})
-	return parts, g.Wait()
+	err := g.Wait()
+	return parts, err
 }
 
 func take(free chan []byte) []byte {
@@ -137,14 +139,16 @@ func take(free chan []byte) []byte {
 // settle finds out whether a put that was refused is done all the same: by an earlier attempt, whose answer was lost.
 func (b *Blobs) settle(ctx context.Context, key, mark string, lost bool, opts weir.PutOptions, err error) (weir.ObjectInfo, error) {
 	f := failureOf(err)
-	refused := f.status == http.StatusPreconditionFailed || f.status == http.StatusNotFound || f.status == http.StatusConflict
-	if lost && refused {
+	used := f.code == "NoSuchUpload" || f.kind == weir.Invalid // the parts are in an object, or on their way there
+	refused := f.kind == weir.Precondition || f.kind == weir.NotFound || f.status == http.StatusConflict
+	if lost && (used || refused) {
 		head, headErr := b.head(ctx, key, "")
 		if headErr == nil && head.Metadata[markName] == mark {
 			return headInfo(key, head), nil
 		}
-		if headErr != nil && !f.again && failureOf(headErr).kind != weir.NotFound { // it may be done: do not say that it is not
-			return weir.ObjectInfo{}, fmt.Errorf("%w: %w", weir.Errorf(weir.Unavailable, "object %q: whether it is stored was not learned", key), headErr)
+		known := headErr == nil || failureOf(headErr).kind == weir.NotFound
+		if !f.again && (used || !known) { // it may be done: do not say that it is not
+			return weir.ObjectInfo{}, fmt.Errorf("%w: %w", weir.Errorf(weir.Unavailable, "object %q: whether it is stored was not learned", key), errors.Join(err, headErr))
 		}
 	}
 	if f.code == "NoSuchKey" && opts.IfMatch != "" {

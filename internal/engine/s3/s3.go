@@ -138,7 +138,7 @@ func transport(from aws.HTTPClient) *http.Transport {
 func (b *Blobs) reach(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, bucketWait)
 	defer cancel()
-	_, err := b.page(ctx, "", "", 1)
+	_, err := b.page(ctx, "", "", nil, 1)
 	if err == nil {
 		return nil
 	}
