@@ -46,6 +46,7 @@ func TestCheckSharing(t *testing.T) {
 	f("transcode", func(c *serveCmd) { c.Engines.Stores = "sqlite:" }, "the control role uses the stores too, and --stores=sqlite: is of one process only")
 	f("control", func(c *serveCmd) { c.Engines.Bus = "" }, "the transcode role uses the bus too")
 	f("edge", func(c *serveCmd) { c.Engines.Registry = "sqlite:" }, "the control role uses the registry too")
+	f("edge", func(c *serveCmd) { c.Engines.RootKey = "" }, "--registry keeps ticket keys sealed with a root key that every process must have")
 	f("edge", func(c *serveCmd) { c.Engines.RootKey = "" }, "give all the same --root-key=@root.key")
 
 	// One role's own may stay embedded.

@@ -121,9 +121,9 @@ func (e *Engines) open(ctx context.Context, c Config) error {
 	return nil
 }
 
-// unknown is the error for a URL that is none of the possible ones.
+// unknown is the error for a URL that is none of the possible ones, which it shows without secrets.
 func unknown(port, url, possible string) error {
-	return weir.Errorf(weir.Invalid, "%q is no engine for %s; possible: %s", url, port, possible)
+	return weir.Errorf(weir.Invalid, "%q is no engine for %s; possible: %s", public(url), port, possible)
 }
 
 // Run is the engines' work in the background, such as bringing facts from the outbox to the bus. It blocks until ctx ends

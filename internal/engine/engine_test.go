@@ -136,6 +136,49 @@ func TestOpenNamesWhatIsPossible(t *testing.T) {
 	f(engine.Config{Registry: "etcd://c"}, `"etcd://c" is no engine for registry; possible: sqlite: (in process, its values in the data folder), consul://host:port`)
 }
 
+// Whose URL is refused reads the refusal aloud, or logs it: nothing secret may be in it.
+func TestRefusalsKeepSecrets(t *testing.T) {
+	f := func(c engine.Config, sentence string) {
+		t.Helper()
+		c.Data = t.TempDir()
+		_, err := engine.Open(t.Context(), c)
+		if weir.KindOf(err) != weir.Invalid || !strings.Contains(err.Error(), sentence) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("Open = %v (%v), want %q and no secret", err, weir.KindOf(err), sentence)
+		}
+	}
+	f(engine.Config{Stores: "postgress://weir:secret@db/weir"}, `"postgress://db/weir" is no engine for stores`)
+	f(engine.Config{Registry: "consull://c:8500?token=secret&tls=true"}, `"consull://c:8500?tls=true" is no engine for registry`)
+	f(engine.Config{Bus: "kafkaa://weir:top/secret@k:9092"}, `"kafkaa://k:9092" is no engine for bus`)
+	f(engine.Config{Blobs: "s4://id:top?secret@bucket"}, `"s4://" is no engine for blobs`)
+}
+
+// A set's name is printed and kept in a file. Kafka's URL takes a password with a slash.
+func TestNamesOfSetsKeepSecrets(t *testing.T) {
+	from := engine.Config{Data: filepath.Join(t.TempDir(), "from")}
+	e, err := engine.Open(t.Context(), from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for bus, want := range map[string]string{
+		"kafka://weir:top/secret@k:9092,l:9092?prefix=a.": "bus kafka://k:9092,l:9092?prefix=a.",
+		"kafka://weir:secret@k":                           "bus kafka://k",
+		"kafka://weir:top?secret@k":                       "bus kafka://",
+		"kafka://k/":                                      "bus kafka://k/",
+	} {
+		result, err := engine.Migration{From: from, To: engine.Config{Data: "to", Bus: bus}, DryRun: true}.Run(t.Context())
+		if err != nil || !strings.HasSuffix(result.To, ", "+want) {
+			t.Errorf("the name of a set with %s ends in %q (%v), want %q", bus, result.To, err, want)
+		}
+	}
+	result, err := engine.Migration{From: from, To: engine.Config{Data: "to", Blobs: "s3://bucket/a@b?region=r"}, DryRun: true}.Run(t.Context())
+	if want := ", blobs s3://bucket/a@b?region=r"; err != nil || !strings.HasSuffix(result.To, want) {
+		t.Errorf("name %q (%v), want it to end in %q", result.To, err, want)
+	}
+}
+
 func open(t *testing.T, c engine.Config) *engine.Engines {
 	t.Helper()
 	e, err := engine.Open(t.Context(), c)

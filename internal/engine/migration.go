@@ -154,24 +154,31 @@ func sideName(c Config) string {
 	return strings.Join(words, ", ")
 }
 
-// public is an engine's URL without the credentials in it. Lists of hosts are not for net/url.
+// public is an engine's URL without what is or may be a credential in it: it may be malformed, such as by a password that
+// somebody has not encoded. Lists of hosts are not for net/url.
 func public(address string) string {
 	scheme, rest, ok := strings.Cut(address, "://")
 	if !ok {
+		if strings.Contains(address, "@") && !Embedded(address) {
+			return scheme[:strings.IndexAny(scheme, ":@")] + ":"
+		}
 		return address
 	}
-	rest, query, _ := strings.Cut(rest, "?")
-	authority, path, slash := strings.Cut(rest, "/")
-	address = scheme + "://" + authority[strings.LastIndex(authority, "@")+1:]
-	if slash {
-		address += "/" + path
+	place, query, _ := strings.Cut(rest, "?")
+	if !strings.Contains(place, "@") && strings.Contains(query, "@") {
+		return scheme + "://"
 	}
+	end := len(place)
+	if authority, _, _ := strings.Cut(place, "/"); scheme == "s3" && strings.Contains(authority, "@") == strings.Contains(authority, ":") {
+		end = len(authority) // behind it stands a prefix of keys, which may hold an @
+	}
+	address = scheme + "://" + place[strings.LastIndex(place[:end], "@")+1:]
 	values, err := url.ParseQuery(query)
 	if err != nil {
 		return address
 	}
 	for name := range values {
-		if strings.Contains(name, "password") || strings.Contains(name, "token") {
+		if lower := strings.ToLower(name); strings.Contains(lower, "password") || strings.Contains(lower, "token") || strings.Contains(lower, "secret") {
 			delete(values, name)
 		}
 	}

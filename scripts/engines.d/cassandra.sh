@@ -8,6 +8,7 @@ engine_version() { echo $CASSANDRA; }
 
 engine_install() {
   need_java
+  need_maven "cassandra-$CASSANDRA"
   cached "cassandra-$CASSANDRA" maven_jars "org.apache.cassandra:cassandra-all:$CASSANDRA"
 }
 

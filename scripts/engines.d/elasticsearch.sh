@@ -9,6 +9,7 @@ engine_version() { echo $ELASTICSEARCH; }
 
 engine_install() {
   need_java
+  need_maven "$(home_name)"
   cached "$(home_name)" build_elasticsearch
 }
 
@@ -16,8 +17,6 @@ home_name() { echo "elasticsearch-$ELASTICSEARCH-$(digest "$HERE"/engines.d/elas
 
 build_elasticsearch() {
   local home
-  need_java
-  need_maven
   (cd "$1" && mvn -B -ntp -q dependency:copy -DoutputDirectory=. \
     "-Dartifact=org.elasticsearch.distribution.integ-test-zip:elasticsearch:$ELASTICSEARCH:zip" && "$JAVA_HOME/bin/jar" xf ./*.zip && rm ./*.zip)
   home=$1/elasticsearch-$ELASTICSEARCH
@@ -39,12 +38,13 @@ CONF
 es_home() {
   local name home copy
   name=$(home_name)
-  home=$CACHE/$name/elasticsearch-$ELASTICSEARCH copy=$DIR/$name
+  home=$CACHE/$name/elasticsearch-$ELASTICSEARCH copy=$PLACE/$name
   [ "$(id -u)" -eq 0 ] || { echo "$home"; return; }
   if [ ! -d "$copy" ]; then
-    rm -rf "$DIR"/elasticsearch-* "$DIR/copying"
-    cp -r "$home" "$DIR/copying"
-    mv "$DIR/copying" "$copy"
+    rm -rf "$PLACE"/elasticsearch-* "$PLACE/copying"
+    cp -r "$home" "$PLACE/copying"
+    chown -R nobody "$PLACE/copying" # whatever the umask was
+    mv "$PLACE/copying" "$copy"
   fi
   echo "$copy"
 }
@@ -53,12 +53,12 @@ engine_start() {
   local home
   as_user nobody
   home=$(es_home)
-  mkdir -p "$DIR/config" "$DIR/data" "$DIR/logs" "$DIR/tmp"
-  cat >"$DIR/config/elasticsearch.yml" <<CONF
+  mkdir -p "$PLACE/config" "$PLACE/data" "$PLACE/logs" "$PLACE/tmp"
+  cat >"$PLACE/config/elasticsearch.yml" <<CONF
 cluster.name: weir
 node.name: weir
-path.data: $DIR/data
-path.logs: $DIR/logs
+path.data: $PLACE/data
+path.logs: $PLACE/logs
 network.host: 127.0.0.1
 http.port: $(port)
 transport.port: $(port transport)
@@ -67,7 +67,7 @@ xpack.security.enabled: false
 cluster.routing.allocation.disk.threshold_enabled: false
 action.auto_create_index: false
 CONF
-  cat >"$DIR/config/log4j2.properties" <<'CONF'
+  cat >"$PLACE/config/log4j2.properties" <<'CONF'
 status = error
 appender.out.type = Console
 appender.out.name = out
@@ -76,9 +76,9 @@ appender.out.layout.pattern = [%d{ISO8601}][%-5p][%-25c{1.}] %m%n
 rootLogger.level = info
 rootLogger.appenderRef.out.ref = out
 CONF
-  grep -v -e '^#' -e G1GC -e Xlog: -e HeapDump -e ErrorFile "$home/config/jvm.options" >"$DIR/config/jvm.options"
-  [ "$(id -u)" -ne 0 ] || chown -R nobody "$DIR/config" "$DIR/data" "$DIR/logs" "$DIR/tmp"
-  ES_JAVA_HOME=$JAVA_HOME ES_JAVA_OPTS="-Xms512m -Xmx512m -XX:+UseSerialGC" ES_PATH_CONF=$DIR/config ES_TMPDIR=$DIR/tmp \
+  grep -v -e '^#' -e G1GC -e Xlog: -e HeapDump -e ErrorFile "$home/config/jvm.options" >"$PLACE/config/jvm.options"
+  [ "$(id -u)" -ne 0 ] || chown -R nobody "$PLACE/config" "$PLACE/data" "$PLACE/logs" "$PLACE/tmp"
+  ES_JAVA_HOME=$JAVA_HOME ES_JAVA_OPTS="-Xms512m -Xmx512m -XX:+UseSerialGC" ES_PATH_CONF=$PLACE/config ES_TMPDIR=$PLACE/tmp \
     launch "$1" "$home/bin/elasticsearch"
 }
 

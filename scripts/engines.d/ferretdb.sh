@@ -24,8 +24,8 @@ engine_needs() { echo postgres; }
 engine_start() {
   local pg
   pg=$(load postgres && port)
-  PGPASSWORD=weir timeout 5 psql -h 127.0.0.1 -p "$pg" -U weir -d weir -XAtc "SELECT 1 FROM pg_database WHERE datname = 'ferretdb'" | grep -q 1 ||
-    PGPASSWORD=weir timeout 5 psql -h 127.0.0.1 -p "$pg" -U weir -d weir -Xqc 'CREATE DATABASE ferretdb'
+  PGPASSWORD=weir timeout 60 psql -h 127.0.0.1 -p "$pg" -U weir -d weir -XAtc "SELECT 1 FROM pg_database WHERE datname = 'ferretdb'" | grep -q 1 ||
+    PGPASSWORD=weir timeout 60 psql -h 127.0.0.1 -p "$pg" -U weir -d weir -Xqc 'CREATE DATABASE ferretdb'
   mkdir -p "$DIR/state"
   launch "$1" "$CACHE/$(main_name)/bin/ferretdb" "127.0.0.1:$(port)" "postgres://weir:weir@127.0.0.1:$pg/ferretdb"
 }

@@ -3,13 +3,14 @@
 KAFKA=4.4.0
 IMAGE=apache/kafka:$KAFKA
 CLUSTER_ID=d2VpcnRlc3RlbmdpbmVzMQ
-WAIT=120
+WAIT=180
 [ "$ENGINE" = kafka ] || PARTS=(1 2 3)
 
 engine_version() { echo $KAFKA; }
 
 engine_install() {
   need_java
+  need_maven "kafka-$KAFKA"
   cached "kafka-$KAFKA" maven_jars "org.apache.kafka:kafka_2.13:$KAFKA" org.slf4j:slf4j-simple:1.7.36
 }
 

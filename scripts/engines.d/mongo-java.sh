@@ -8,6 +8,7 @@ engine_version() { echo $MONGO_JAVA; }
 
 engine_install() {
   need_java
+  need_maven "mongo-java-$MONGO_JAVA"
   cached "mongo-java-$MONGO_JAVA" maven_jars "de.bwaldvogel:mongo-java-server:$MONGO_JAVA" "de.bwaldvogel:mongo-java-server-h2-backend:$MONGO_JAVA" \
     org.slf4j:slf4j-simple:2.0.17
   cached "$(main_name)" java_main main "$CACHE/mongo-java-$MONGO_JAVA/lib/*" "$MONGO_JAVA_MAIN"

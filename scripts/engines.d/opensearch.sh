@@ -15,6 +15,7 @@ engine_install() {
     lang-mustache-client reindex-client parent-join-client percolator-client rank-eval-client aggs-matrix-stats-client ingest-common geo; do
     jars+=("org.opensearch.plugin:$m:$OPENSEARCH")
   done
+  need_maven "opensearch-$OPENSEARCH"
   cached "opensearch-$OPENSEARCH" maven_jars "${jars[@]}"
   cached "$(main_name)" java_main main "$CACHE/opensearch-$OPENSEARCH/lib/*" "$OPENSEARCH_MAIN"
 }

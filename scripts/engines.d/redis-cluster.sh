@@ -15,7 +15,7 @@ engine_start() {
 
 each_node() {
   local p
-  for p in "${PARTS[@]}"; do timeout 3 redis-cli -p "$(port "$p")" "$@" || return; done
+  for p in "${PARTS[@]}"; do timeout 10 redis-cli -p "$(port "$p")" "$@" || return; done
 }
 
 # The file "made" says that the three know each other; without it, a first start was cut short.

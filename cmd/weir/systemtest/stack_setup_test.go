@@ -1,6 +1,7 @@
 package systemtest
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -25,17 +26,24 @@ func newDatabase(t *testing.T, name string) string {
 	t.Helper()
 	address := enginetest.Address(t, "WEIR_TEST_POSTGRES")
 	exec := func(sql string) error {
-		db, err := pgx.Connect(t.Context(), address)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
+		defer cancel()
+		db, err := pgx.Connect(ctx, address)
 		if err != nil {
 			return err
 		}
-		defer db.Close(t.Context())
-		_, err = db.Exec(t.Context(), sql)
+		defer db.Close(ctx)
+		_, err = db.Exec(ctx, sql)
 		return err
 	}
 	if err := exec("CREATE DATABASE " + name); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if err := exec("DROP DATABASE " + name + " WITH (FORCE)"); err != nil {
+			t.Error(err)
+		}
+	})
 	u, err := url.Parse(address)
 	if err != nil {
 		t.Fatal(err)

@@ -47,6 +47,9 @@ func parse(s string) (config, error) {
 	c := config{prefix: defaultPrefix, partitions: defaultPartitions, replication: -1}
 	for host := range strings.SplitSeq(hosts, ",") {
 		broker, err := address(host)
+		if err != nil && strings.Contains(query, "@") { // what looks like a host is the beginning of a password
+			return config{}, weir.Errorf(weir.Invalid, "before the @ of a kafka: URL stands user:password, percent-encoded")
+		}
 		if err != nil {
 			return config{}, err
 		}

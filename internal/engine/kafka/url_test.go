@@ -38,6 +38,7 @@ func TestURLs(t *testing.T) {
 	f("kafka://127.0.0.1:1?sasl=gssapi", weir.Invalid, "sasl=gssapi")
 	f("kafka://127.0.0.1:1?sasl=plain", weir.Invalid, "user:password@")
 	f("kafka://127.0.0.1:1?%zz", weir.Invalid, "parameters")
+	f("kafka://weir:hunter2?x@127.0.0.1:1", weir.Invalid, "user:password")
 	f("kafka://hunter2@127.0.0.1:1", weir.Invalid, "user:password")
 	f("kafka://weir:hunter2%zz@127.0.0.1:1", weir.Invalid, "user:password")
 	f("kafka://127.0.0.1:1,127.0.0.1:2", weir.Unavailable, "no broker of the bus answers")

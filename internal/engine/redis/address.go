@@ -52,6 +52,9 @@ func parseURL(raw string) (address, error) {
 	a.user = u.User.Username()
 	a.password, _ = u.User.Password()
 	if err := a.readNodes(hosts); err != nil {
+		if strings.Contains(rest[end:], "@") { // what looks like a host is the beginning of a password
+			return address{}, weir.Errorf(weir.Invalid, "before the @ of an address of Redis stands user:password, percent-encoded")
+		}
 		return address{}, err
 	}
 	if err := a.readDB(strings.TrimPrefix(u.Path, "/")); err != nil {

@@ -13,15 +13,21 @@ cached() {
     flock -w 3600 7 || die "another build has run for an hour"
     [ ! -d "$dir" ] || exit 0
     say "$ENGINE: building $name, once ..."
-    rm -rf "$tmp"
-    mkdir -p "$tmp"
-    "$SELF" build "$ENGINE" "$@" "$tmp" >"$CACHE/$name.log" 2>&1 7>&- 9>&- || {
+    # Twice: the network may have failed for a moment, and what came through is kept by go and mvn.
+    build_into "$tmp" "$CACHE/$name.log" "$@" || build_into "$tmp" "$CACHE/$name.log" "$@" || {
       say "engines: cannot build $name. The end of $CACHE/$name.log:"
       tail -n 15 "$CACHE/$name.log" >&2
       exit 1
     }
     mv -T "$tmp" "$dir"
   ) 7>"$CACHE/.lock"
+}
+
+# build_into DIR LOG BUILDER...
+build_into() {
+  rm -rf "$1"
+  mkdir -p "$1"
+  "$SELF" build "$ENGINE" "${@:3}" "$1" >"$2" 2>&1 7>&- 9>&-
 }
 
 # go_install PACKAGE@VERSION DIR builds a Go command into DIR/bin, outside of this module.
@@ -31,8 +37,13 @@ go_install() {
   (cd "$2" && GOBIN=$2/bin GOFLAGS=-mod=mod GOWORK=off go install "$1")
 }
 
-# need_java finds a JDK 17 and says so in JAVA_HOME.
+# need_java finds a JDK 17, or installs it, and says so in JAVA_HOME. It is called before `cached`, not only by a builder.
 need_java() {
+  find_java || { debian /usr/lib/jvm/java-17-openjdk/bin/javac openjdk-17-jdk-headless && find_java; } ||
+    die "$ENGINE wants a JDK 17: apt-get install openjdk-17-jdk-headless, or set WEIR_JAVA_HOME"
+}
+
+find_java() {
   local d found
   found=$(readlink -f "$(command -v java)") || true
   for d in "${WEIR_JAVA_HOME:-}" "${JAVA_HOME:-}" /usr/lib/jvm/java-17-* "${found%/bin/java}"; do
@@ -41,12 +52,11 @@ need_java() {
       return
     fi
   done
-  die "$ENGINE wants a JDK 17: apt-get install openjdk-17-jdk-headless, or set WEIR_JAVA_HOME"
+  return 1
 }
 
-need_maven() {
-  command -v mvn >/dev/null || die "$ENGINE comes from Maven Central and wants mvn: apt-get install maven openjdk-17-jdk-headless"
-}
+# need_maven NAME-VERSION installs Maven if the cache lacks that. It is called before `cached`, whose lock it takes.
+need_maven() { [ -d "$CACHE/$1" ] || command -v mvn >/dev/null || debian /usr/bin/mvn maven; }
 
 need_go() {
   command -v go >/dev/null || die "$ENGINE is built from source and wants go in PATH: https://go.dev/dl"
@@ -55,8 +65,6 @@ need_go() {
 # maven_jars GROUP:ARTIFACT:VERSION... DIR copies the jars and all they need into DIR/lib.
 maven_jars() {
   local dir=${*: -1} c g a v
-  need_java
-  need_maven
   {
     echo '<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>'
     echo '<groupId>local</groupId><artifactId>engine</artifactId><version>1</version><packaging>pom</packaging><dependencies>'
@@ -96,7 +104,8 @@ debian() {
     flock -w 3600 7
     [ ! -x "$1" ] || exit 0
     say "$ENGINE: installing the Debian package $2 ..."
-    "${sudo[@]}" "$HERE/engines.d/lib/apt-install" "$2" 7>&- 9>&- >"$CACHE/apt.log" 2>&1 || {
+    # It goes on when this script is interrupted, with the lock: half a package is worse than a late one.
+    "${sudo[@]}" "$HERE/engines.d/lib/apt-install" "$2" 9>&- >"$CACHE/apt.log" 2>&1 || {
       tail -n 10 "$CACHE/apt.log" >&2
       die "cannot install $2"
     }

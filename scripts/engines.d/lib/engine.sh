@@ -1,9 +1,9 @@
 # shellcheck shell=bash
 # An engine is a file NAME.sh in the folder above, loaded in a subshell of its own with ENGINE, its name, and DIR, its data
-# folder. It sets
+# folder, and PLACE, where a server that has a user of its own keeps its data: DIR, unless that user cannot enter it. The file sets
 #   IMAGE             the image of the same version for scripts/compose.yaml ("" if there is none)
 #   PARTS             its processes' names, (1) if it is one process
-#   WAIT              how long a start may take, seconds (60)
+#   WAIT              how long a start may take, seconds (120)
 #   STOP_SIGNAL       what stops it gracefully (TERM)
 # and defines
 #   engine_version    prints the version
@@ -26,8 +26,9 @@ die() {
 
 # load NAME makes this shell the engine's.
 load() {
-  ENGINE=$1 DIR=$DATA/$1 PARTS=(1) WAIT=60 STOP_SIGNAL=TERM IMAGE="" AS=()
+  ENGINE=$1 DIR=$DATA/$1 PLACE=$DATA/$1 PARTS=(1) WAIT=120 STOP_SIGNAL=TERM IMAGE="" AS=()
   VARIABLE=WEIR_TEST_$(upper "$1")
+  [ ! -f "$DIR/elsewhere" ] || [ "$(<"$DIR/elsewhere")" != "$(elsewhere)" ] || PLACE=$(elsewhere)
   engine_prepare() { :; }
   engine_needs() { :; }
   case $1 in

@@ -80,7 +80,7 @@ listens() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 # freed PORT waits until nobody accepts connections there: the last thread of a process killed just now still may.
 freed() {
   local i
-  for i in {1..40}; do
+  for i in {1..200}; do
     listens "$1" || return 0
     sleep 0.05
   done

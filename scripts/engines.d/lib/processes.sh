@@ -65,10 +65,13 @@ launch() {
       fd=${fd##*/}
       [ "$fd" -le 2 ] || eval "exec $fd>&-"
     done
-    cd "$DIR" || exit
+    cd "$PLACE" || exit
     exec setsid "${AS[@]}" "$@"
   ) &
-  until [ -f "$DIR/$part.pid" ]; do sleep 0.01; done
+  until [ -f "$DIR/$part.pid" ]; do
+    kill -0 $! 2>/dev/null || [ -f "$DIR/$part.pid" ] || failed "$part" "$ENGINE cannot be started"
+    sleep 0.01
+  done
 }
 
 # until_ready waits for the engine, and shows the log's end if it dies or takes too long.
@@ -99,6 +102,7 @@ up_one() {
   load "$1"
   lock
   for need in $(engine_needs); do (up_one "$need"); done
+  command -v curl >/dev/null || debian /usr/bin/curl curl # asks whether servers are ready
   engine_install
   for part in "${PARTS[@]}"; do
     if pid=$(pid_of "$part"); then
@@ -134,12 +138,12 @@ down_one() {
     if paused "$pid"; then signal_tree CONT "$pid"; fi
     kill "-$STOP_SIGNAL" "$pid" 2>/dev/null || true
   done
-  for p in "${all[@]}"; do gone "$p" 20 || break; done
+  for p in "${all[@]}"; do gone "$p" 60 || break; done
   for p in "${all[@]}"; do
     gone "$p" 0 && continue
-    say "engines: $ENGINE did not stop within 20 s and is killed"
+    say "engines: $ENGINE did not stop within 60 s and is killed"
     kill -KILL "$p" 2>/dev/null || true
-    gone "$p" 10 || die "process $p of $ENGINE does not end"
+    gone "$p" 30 || die "process $p of $ENGINE does not end"
   done
   rm -f "$DIR"/*.pid
   echo "$ENGINE down"
@@ -154,6 +158,10 @@ install_one() {
 wipe_one() {
   load "$1"
   lock
+  if [ "$PLACE" != "$DIR" ]; then
+    rm -rf "$PLACE"
+    rmdir --ignore-fail-on-non-empty "${PLACE%/*}"
+  fi
   find "$DIR" -mindepth 1 -maxdepth 1 ! -name lock -exec rm -rf {} +
   echo "$ENGINE wiped"
 }
@@ -184,7 +192,7 @@ signal_parts() {
   [ -n "$any" ] || die "$ENGINE${2:+/$2} is not up, so there is nothing to $1: scripts/engines up $ENGINE"
   [ "$1" = kill ] || return 0
   for p in "${all[@]}"; do kill -KILL "$p" 2>/dev/null || true; done
-  for p in "${all[@]}"; do gone "$p" 10 || die "process $p of $ENGINE does not end"; done
+  for p in "${all[@]}"; do gone "$p" 30 || die "process $p of $ENGINE does not end"; done
 }
 
 # gone PID SECONDS waits until a process has left; a zombie has.
@@ -197,12 +205,37 @@ gone() {
   done
 }
 
-# as_user NAME makes launch run the server as NAME if this script is root: some servers refuse to be root.
+# as_user NAME makes launch run the server as NAME if this script is root: some servers refuse to be root. A folder that NAME
+# cannot enter, such as one below root's, is not for its data, which then is elsewhere; the file "elsewhere" remembers that.
 as_user() {
   [ "$(id -u)" -eq 0 ] || return 0
   AS=(setpriv "--reuid=$1" "--regid=$(id -g "$1")" --init-groups)
-  chown "$1" "$DIR"
-  "${AS[@]}" test -x "$DIR" || die "$ENGINE runs as the user $1, who cannot enter $DIR: set WEIR_ENGINES_DATA to a folder that all may enter, such as /var/tmp/weir-engines"
+  if [ "$PLACE" = "$DIR" ] && ! may_enter "$1"; then
+    [ ! -d "$DIR/data" ] || die "$ENGINE runs as the user $1, who cannot enter $DIR any more"
+    PLACE=$(elsewhere)
+    own_folder "${PLACE%/*}"
+    rm -rf "$PLACE" # of a data folder that is gone
+    echo "$PLACE" >"$DIR/elsewhere"
+    say "$ENGINE runs as the user $1, who cannot enter $DIR: its data is in $PLACE"
+  fi
+  if [ "$PLACE" != "$DIR" ]; then
+    own_folder "${PLACE%/*}"
+    mkdir -p -m 755 "$PLACE"
+    may_enter "$1" || die "$ENGINE runs as the user $1, who cannot enter $PLACE: set WEIR_ENGINES_DATA to a folder that all may enter"
+  fi
+  cd "$PLACE" # some programs want to be able to enter the folder that they are started in
+}
+
+may_enter() {
+  chown "$1" "$PLACE"
+  "${AS[@]}" test -x "$PLACE"
+}
+
+elsewhere() { echo "/var/tmp/weir-engines-$(digest <(echo "$DATA"))/$ENGINE"; }
+
+# own_folder DIR makes a folder where everybody may, and refuses one that somebody else made there.
+own_folder() {
+  mkdir -m 755 "$1" 2>/dev/null || { [ -d "$1" ] && [ ! -L "$1" ] && [ -O "$1" ]; } || die "$1 is not ours: remove it"
 }
 
 status_line() {
