@@ -29,6 +29,7 @@ type Config struct {
 	IdleTimeout  time.Duration // between requests of a connection; 75 s
 	FillTimeout  time.Duration // for bytes to come from the object store; 15 s
 	Proxies      weir.Proxies  // in front, besides those on this machine: their X-Forwarded-For is believed
+	ShareTimeout time.Duration // for looking a page up in Shared and storing it there; 50 ms
 	DrainTimeout time.Duration // for requests under way when Serve is told to end; 10 s
 }
 
@@ -44,6 +45,7 @@ func (c Config) withDefaults() Config {
 	c.WriteTimeout = or(c.WriteTimeout, time.Minute)
 	c.IdleTimeout = or(c.IdleTimeout, 75*time.Second)
 	c.FillTimeout = or(c.FillTimeout, 15*time.Second)
+	c.ShareTimeout = or(c.ShareTimeout, 50*time.Millisecond)
 	c.DrainTimeout = or(c.DrainTimeout, 10*time.Second)
 	return c
 }
@@ -133,7 +135,7 @@ func (s *Server) Ready() error {
 }
 
 func (s *Server) newHandler() *handler {
-	h := &handler{config: s.withDefaults(), now: s.Now, log: s.Log, origin: &origin.Origin{Blobs: s.Blobs, Shared: s.Shared},
+	h := &handler{config: s.withDefaults(), now: s.Now, log: s.Log, origin: &origin.Origin{Blobs: s.Blobs, Shared: s.Shared, SharedTimeout: s.withDefaults().ShareTimeout},
 		tickets: &tickets{keys: s.Keys}, metrics: newMetrics()}
 	if h.now == nil {
 		h.now = time.Now

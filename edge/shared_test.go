@@ -45,7 +45,10 @@ func (n *noted) Set(ctx context.Context, key string, value []byte, ttl time.Dura
 	return n.Cache.Set(ctx, key, value, ttl)
 }
 
-func sharing(c weir.Cache) func(*edge.Server) { return func(e *edge.Server) { e.Shared = c } }
+// sharing has the time that a busy machine may take; slowness has a test of its own.
+func sharing(c weir.Cache) func(*edge.Server) {
+	return func(e *edge.Server) { e.Shared, e.ShareTimeout = c, 10*time.Second }
+}
 
 // pages are the keys of the asset's index pages.
 func (a *asset) pages() (keys []string) {

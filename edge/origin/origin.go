@@ -33,7 +33,9 @@ const MaxInitBytes = 256 << 10
 // kinds; bytes that are there but wrong are Unavailable.
 type Origin struct {
 	Blobs  weir.Blobs
-	Shared weir.Cache // of index pages, asked before Blobs; nil is none. What it does can slow a page by 50 ms, no more
+	Shared weir.Cache // of index pages, asked before Blobs; nil is none
+
+	SharedTimeout time.Duration // the most by which Shared may slow a page's read, with looking and storing; must be set with it
 
 	resumed, damaged         atomic.Int64
 	sharedHits, sharedMisses atomic.Int64

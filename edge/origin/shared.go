@@ -9,11 +9,8 @@ import (
 	weir "github.com/weirstream/weir"
 )
 
-// How long the shared cache keeps a page, and how long it may hold up a page's read, with looking and storing.
-const (
-	sharedLife = time.Hour
-	sharedWait = 50 * time.Millisecond
-)
+// sharedLife is how long the shared cache keeps a page.
+const sharedLife = time.Hour
 
 // sharedKey names a page in the shared cache: bounded as object keys are, and the same for every viewer.
 func sharedKey(key string) string { return "edge/page/" + key }
@@ -25,7 +22,7 @@ func (o *Origin) sharedPage(ctx context.Context, key string) (p weir.Page, ok bo
 		return weir.Page{}, false, 0
 	}
 	begun := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, sharedWait)
+	ctx, cancel := context.WithTimeout(ctx, o.SharedTimeout)
 	defer cancel()
 	sealed, found, err := o.Shared.Get(ctx, sharedKey(key))
 	if err == nil && found && len(sealed) > 4 && binary.BigEndian.Uint32(sealed) == crc32c(sealed[4:]) {
@@ -37,7 +34,7 @@ func (o *Origin) sharedPage(ctx context.Context, key string) (p weir.Page, ok bo
 	}
 	o.sharedMisses.Add(1)
 	if err == nil {
-		left = sharedWait - time.Since(begun)
+		left = o.SharedTimeout - time.Since(begun)
 	}
 	return weir.Page{}, false, left
 }
