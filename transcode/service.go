@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -23,6 +24,11 @@ const (
 const (
 	sweepEvery    = time.Second
 	announceAgain = 10 // sweeps after which tasks nobody took are announced again
+)
+
+const (
+	announceWithin = 2 * time.Second
+	wakeKeys       = 8 // on 6 of the 12 partitions that a topic has by default: each of up to 4 workers has one
 )
 
 // Service is the transcode role of one process: planner, worker, assembler, sweeper and collector over one ledger.
@@ -149,10 +155,16 @@ func (s *Service) replanner(announce func(context.Context)) func(context.Context
 	}
 }
 
-// announce tells workers of other processes. A lost message costs them time only.
+// announce tells workers of other processes. A partition's messages go to one of them, so it says it under several keys. A
+// lost message costs them time only, which is why one that cannot be sent soon does not hold up what there is to do here.
 func (s *Service) announce(ctx context.Context) {
-	err := s.Bus.Publish(ctx, weir.Message{Topic: weir.TopicWake, Key: weir.TopicWake, Time: s.Now().UTC()})
-	if err != nil && ctx.Err() == nil {
+	bounded, cancel := context.WithTimeout(ctx, announceWithin)
+	defer cancel()
+	wakes := make([]weir.Message, wakeKeys)
+	for i := range wakes {
+		wakes[i] = weir.Message{Topic: weir.TopicWake, Key: strconv.Itoa(i), Time: s.Now().UTC()}
+	}
+	if err := s.Bus.Publish(bounded, wakes...); err != nil && ctx.Err() == nil {
 		s.Log.Warn("announce tasks", "error", err)
 	}
 }

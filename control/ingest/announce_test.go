@@ -28,6 +28,8 @@ func TestLostMasterIsAnnouncedAgain(t *testing.T) {
 	r.now = time.Now().Add(2 * time.Minute)
 	want("later", "ingest.master.ready 2", "ingest.master.ready 3")
 	want("again", "ingest.master.ready 2", "ingest.master.ready 3", "ingest.master.ready 4")
+	r.now = r.now.Add(time.Minute)
+	want("three minutes later", "ingest.master.ready 2", "ingest.master.ready 3", "ingest.master.ready 4")
 	r.jobs.set(id, ingest.JobStatus{})
 	want("with a job", "ingest.master.ready 2", "ingest.master.ready 3", "ingest.master.ready 4")
 	if left, err := (&embed.Ingest{DB: r.db}).Unplanned(t.Context(), r.now, "", 10); err != nil || len(left) != 0 {

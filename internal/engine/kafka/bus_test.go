@@ -200,3 +200,50 @@ func TestRevocation(t *testing.T) {
 		}
 	}
 }
+
+// TestPartitionsAreAdded: what is published to partitions that an operator adds is handled by members that run already.
+func TestPartitionsAreAdded(t *testing.T) {
+	url := newURL(t)
+	b := open(t, url)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	publish(t, b, "k", "0")
+	came, added := make(chan struct{}, 1), make(chan struct{}, 1)
+	say := func(c chan struct{}) {
+		select {
+		case c <- struct{}{}:
+		default: // it came again
+		}
+	}
+	ended := make(chan error, 1)
+	go func() {
+		ended <- b.Consume(ctx, "t", "g", func(_ context.Context, m weir.Message) error {
+			if string(m.Value) == "0" {
+				say(came)
+			}
+			if m.Partition == 3 {
+				say(added)
+				cancel()
+			}
+			return nil
+		})
+	}()
+	<-came
+	_, prefix, _ := strings.Cut(url, "&prefix=")
+	client := &kafkago.Client{Addr: kafkago.TCP(hostOf(t, url)), Transport: &kafkago.Transport{}}
+	res, err := client.CreatePartitions(ctx, &kafkago.CreatePartitionsRequest{Topics: []kafkago.TopicPartitionsConfig{{Name: prefix + "t", Count: 4}}})
+	if err != nil || res.Errors[prefix+"t"] != nil {
+		t.Fatalf("CreatePartitions = %v, %v", res, err)
+	}
+	for n := 1; ctx.Err() == nil; n++ { // until the publisher knows of it, too
+		_ = b.Publish(ctx, weir.Message{Topic: "t", Key: fmt.Sprint(n), Value: []byte("1")})
+	}
+	if err := <-ended; err != nil {
+		t.Errorf("Consume = %v", err)
+	}
+	select {
+	case <-added:
+	default:
+		t.Error("no message of the added partition came")
+	}
+}

@@ -21,6 +21,7 @@ const (
 	groupWithin = 5 * time.Second // one request to the group's coordinator
 	awayFirst   = 250 * time.Millisecond
 	awayMost    = 2 * time.Second
+	growthEvery = 5 * time.Second // how often a member looks for added partitions, in what the client knows anyway
 )
 
 // Consume is a member of the group until ctx ends, and returns nil then. handle is called for one message at a time; while
@@ -56,17 +57,19 @@ type member struct {
 	names  names
 	topic  string
 	handle func(context.Context, weir.Message) error
-	turn   chan struct{} // who has put a value in may call handle
+	counts map[string]int // partitions of the topics; read between generations, written by grows only
+	turn   chan struct{}  // who has put a value in may call handle
 	log    *slog.Logger
 }
 
 func (m *member) run(ctx context.Context) error {
-	counts, err := m.prepare(ctx)
+	var err error
+	m.counts, err = m.prepare(ctx)
 	if err != nil || ctx.Err() != nil {
 		return err
 	}
 	group, err := kafkago.NewConsumerGroup(kafkago.ConsumerGroupConfig{ID: m.names.group, Brokers: m.bus.c.brokers,
-		Dialer: m.bus.dialer(), Topics: m.names.consumed(), GroupBalancers: []kafkago.GroupBalancer{balancer{counts: counts}},
+		Dialer: m.bus.dialer(), Topics: m.names.consumed(), GroupBalancers: []kafkago.GroupBalancer{balancer{counts: m.counts}},
 		SessionTimeout: session, HeartbeatInterval: heartbeat, RebalanceTimeout: rebalance, JoinGroupBackoff: joinBackoff,
 		StartOffset: kafkago.FirstOffset, Timeout: groupWithin})
 	if err != nil {
@@ -113,6 +116,7 @@ func (m *member) prepare(ctx context.Context) (map[string]int, error) {
 
 // start reads each partition that a generation gives this member, until the generation or ctx ends.
 func (m *member) start(ctx context.Context, generation *kafkago.Generation) {
+	generation.Start(m.grows)
 	for topic, partitions := range generation.Assignments {
 		for _, p := range partitions {
 			generation.Start(func(revoked context.Context) {
@@ -126,6 +130,28 @@ func (m *member) start(ctx context.Context, generation *kafkago.Generation) {
 					<-revoked.Done()
 				}
 			})
+		}
+	}
+}
+
+// grows returns when a topic has got more partitions, which ends the generation so that the next one reads them, too. Until
+// then nobody would, though messages are published to them.
+func (m *member) grows(revoked context.Context) {
+	for rest(revoked, growthEvery) {
+		ctx, cancel := context.WithTimeout(revoked, requestWithin)
+		found, err := m.bus.lookUp(ctx, m.names.consumed()...)
+		cancel()
+		if err != nil {
+			continue
+		}
+		grown := false
+		for topic, n := range found {
+			if n > m.counts[topic] {
+				m.counts[topic], grown = n, true
+			}
+		}
+		if grown {
+			return
 		}
 	}
 }

@@ -99,8 +99,11 @@ func (s *share) take(ctx context.Context, r record) bool {
 		return false
 	}
 	l := letterOf(s.topic, r, s.place.partition)
-	if s.stage > 0 && !rest(ctx, r.time.Add(s.bus.retryDelay(s.stage)).Sub(s.bus.now())) {
-		return false
+	if s.stage > 0 {
+		delay := s.bus.retryDelay(s.stage)
+		if !rest(ctx, min(delay, delay-s.bus.now().Sub(r.time))) { // clocks differ
+			return false
+		}
 	}
 	err := s.try(ctx, &l)
 	if err == nil {

@@ -160,6 +160,36 @@ func TestSetAsideSurvivesRestarts(t *testing.T) {
 	}
 }
 
+// TestSetAsideByAWrongClock: a message rests no longer than its topic asks, whatever time it was by who set it aside.
+func TestSetAsideByAWrongClock(t *testing.T) {
+	url := newURL(t)
+	b := impatient(t, url)
+	b.Now = func() time.Time { return time.Now().Add(time.Hour) }
+	publish(t, b, "k", "poison", "next")
+	reached := make(chan struct{}, 100)
+	stop := member(t, b, func(_ context.Context, m weir.Message) error {
+		if string(m.Value) == "next" {
+			reached <- struct{}{}
+			return nil
+		}
+		return errors.New("not now")
+	})
+	<-reached
+	stop()
+	got := make(chan string, 100)
+	defer member(t, impatient(t, url), func(_ context.Context, m weir.Message) error { got <- string(m.Value); return nil })()
+	for timeout := time.After(time.Minute); ; {
+		select {
+		case v := <-got:
+			if v == "poison" {
+				return
+			}
+		case <-timeout:
+			t.Fatal("what was set aside an hour ahead does not come again")
+		}
+	}
+}
+
 // TestRedriveInParts brings dead letters back a few at a time, in the order in which they died.
 func TestRedriveInParts(t *testing.T) {
 	b := impatient(t, newURL(t))
