@@ -46,6 +46,7 @@ upper() {
 # lock waits for the engine's turn: one command at a time works on an engine. The lock ends with this subshell.
 lock() {
   mkdir -p "$DIR"
+  [ -e "$DATA/go.mod" ] || echo "module engines.data" >"$DATA/go.mod" # else Go takes what is stored in it for packages
   exec 9>"$DIR/lock"
   flock -w 900 9 || die "another command has worked on $ENGINE for 15 minutes"
 }
