@@ -64,8 +64,8 @@ func (c *serveCmd) checkSharing(has map[string]bool) error {
 		}
 	}
 	if !engine.Embedded(c.Engines.Registry) && c.Engines.RootKey == "" && (has["edge"] || has["control"]) {
-		return weir.Errorf(weir.Invalid, "--registry %s keeps ticket keys sealed with a root key that every process must have: "+
-			"make one (openssl rand -hex 32 >root.key) and give all the same --root-key=@root.key", c.Engines.Registry)
+		return weir.Errorf(weir.Invalid, "a --registry that processes share keeps ticket keys sealed with a root key that every process must have: "+
+			"make one (openssl rand -hex 32 >root.key) and give all the same --root-key=@root.key") // no URL: it may hold a token
 	}
 	return nil
 }

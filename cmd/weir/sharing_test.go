@@ -12,7 +12,7 @@ import (
 
 // real is a command line whose engines are all real.
 func real(c *serveCmd) {
-	c.Engines = engineFlags{Blobs: "s3://b", Stores: "postgres://h/d", Bus: "kafka://h:1", Cache: "redis://h:1", Registry: "consul://h:1",
+	c.Engines = engineFlags{Blobs: "s3://b", Stores: "postgres://h/d", Bus: "kafka://h:1", Cache: "redis://h:1", Registry: "consul://h:1?token=secret",
 		RootKey: strings.Repeat("0", 64)}
 }
 
@@ -28,6 +28,9 @@ func TestCheckSharing(t *testing.T) {
 			t.Fatal(err)
 		}
 		err = c.checkSharing(has)
+		if err != nil && strings.Contains(err.Error(), "secret") {
+			t.Errorf("checkSharing of %s = %v, which repeats a token", roles, err)
+		}
 		if sentence == "" && err != nil || sentence != "" && (weir.KindOf(err) != weir.Invalid || !strings.Contains(weir.Detail(err), sentence)) {
 			t.Errorf("checkSharing of %s = %v, want %q", roles, err, sentence)
 		}

@@ -121,8 +121,11 @@ func (e *Engines) open(ctx context.Context, c Config) error {
 	return nil
 }
 
-// unknown is the error for a URL that is none of the possible ones.
+// unknown is the error for a URL that is none of the possible ones. It repeats the scheme only: the rest may hold a password.
 func unknown(port, url, possible string) error {
+	if end := strings.IndexAny(url, ":/?@"); end >= 0 {
+		url = url[:end]
+	}
 	return weir.Errorf(weir.Invalid, "%q is no engine for %s; possible: %s", url, port, possible)
 }
 

@@ -130,10 +130,10 @@ func TestOpenNamesWhatIsPossible(t *testing.T) {
 		open(t, c) // nothing is held
 	}
 	f(engine.Config{Blobs: "blobs"}, `"blobs" is no engine for blobs; possible: dir: (a folder in the data folder), dir:/path, s3://bucket?endpoint=URL`)
-	f(engine.Config{Stores: "mysql://db"}, `"mysql://db" is no engine for stores; possible: sqlite: (a file in the data folder), postgres://host/database`)
-	f(engine.Config{Bus: "nats://k"}, `"nats://k" is no engine for bus; possible: sqlite: (a file in the data folder), kafka://host:port,...`)
-	f(engine.Config{Cache: "memcached://r"}, `"memcached://r" is no engine for cache; possible: mem: (in process), redis://host:port, redis-cluster://host:port,...`)
-	f(engine.Config{Registry: "etcd://c"}, `"etcd://c" is no engine for registry; possible: sqlite: (in process, its values in the data folder), consul://host:port`)
+	f(engine.Config{Stores: "mysql://weir:password@db"}, `"mysql" is no engine for stores; possible: sqlite: (a file in the data folder), postgres://host/database`)
+	f(engine.Config{Bus: "nats://k"}, `"nats" is no engine for bus; possible: sqlite: (a file in the data folder), kafka://host:port,...`)
+	f(engine.Config{Cache: "memcached://r"}, `"memcached" is no engine for cache; possible: mem: (in process), redis://host:port, redis-cluster://host:port,...`)
+	f(engine.Config{Registry: "etcd://c?token=secret"}, `"etcd" is no engine for registry; possible: sqlite: (in process, its values in the data folder), consul://host:port`)
 }
 
 func open(t *testing.T, c engine.Config) *engine.Engines {
