@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"net"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	weir "github.com/weirstream/weir"
 	"github.com/weirstream/weir/internal/engine"
@@ -93,4 +95,43 @@ func TestAdvertised(t *testing.T) {
 	f("[::]:8081", "[2001:db8::1]", "consul://c:1", "[2001:db8::1]:8081")
 	f("0.0.0.0:8081", "", "sqlite:", "127.0.0.1:8081")
 	f("0.0.0.0:8081", "", "consul://c:1", "")
+}
+
+// Who held what there is once goes on while the registry is away; who did not, or lost it, does not start.
+func TestHold(t *testing.T) {
+	e, err := engine.Open(t.Context(), engine.Config{Data: t.TempDir(), Uses: []string{engine.PortRegistry}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = e.Close() }()
+	there, has := e.Registry, map[string]bool{"edge": true, "control": true}
+	p := newTestProcess(t.Output(), real)
+	p.engines = e
+	f := func(when string, r weir.Registry, folder, want string) {
+		t.Helper()
+		e.Registry, e.Folder.Name = r, folder
+		got := ""
+		if err := p.holdWhatIsAlone(t.Context(), has); err != nil {
+			got = weir.KindOf(err).String()
+		}
+		if got != want {
+			t.Errorf("%s: holdWhatIsAlone is %q, want %q", when, got, want)
+		}
+	}
+	waiting := func(when, folder, want string) {
+		synctest.Test(t, func(t *testing.T) { f(when, away{}, folder, want) })
+	}
+	waiting("nothing is held and the registry is away", "one", "unavailable")
+	f("nothing is held", there, "one", "")
+	waiting("it is held and the registry is away", "one", "")
+	f("another one holds it", there, "two", "conflict")
+	waiting("another one held it and the registry is away", "two", "unavailable")
+	f("it is held still", there, "one", "")
+}
+
+// away is a registry that does not answer.
+type away struct{ weir.Registry }
+
+func (away) KV(context.Context, string) (weir.KVPair, error) {
+	return weir.KVPair{}, weir.Errorf(weir.Unavailable, "no answer")
 }
