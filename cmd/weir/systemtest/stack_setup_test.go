@@ -1,6 +1,7 @@
 package systemtest
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -24,18 +25,20 @@ import (
 func newDatabase(t *testing.T, name string) string {
 	t.Helper()
 	address := enginetest.Address(t, "WEIR_TEST_POSTGRES")
-	exec := func(sql string) error {
-		db, err := pgx.Connect(t.Context(), address)
+	exec := func(sql string) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 30*time.Second)
+		defer cancel()
+		db, err := pgx.Connect(ctx, address)
 		if err != nil {
-			return err
+			t.Fatal(err)
 		}
-		defer db.Close(t.Context())
-		_, err = db.Exec(t.Context(), sql)
-		return err
+		defer func() { _ = db.Close(ctx) }()
+		if _, err = db.Exec(ctx, sql); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if err := exec("CREATE DATABASE " + name); err != nil {
-		t.Fatal(err)
-	}
+	exec("CREATE DATABASE " + name)
+	t.Cleanup(func() { exec("DROP DATABASE " + name + " WITH (FORCE)") })
 	u, err := url.Parse(address)
 	if err != nil {
 		t.Fatal(err)
