@@ -12,6 +12,7 @@ import (
 	"github.com/weirstream/weir/internal/engine"
 	"github.com/weirstream/weir/internal/keyring"
 	"github.com/weirstream/weir/internal/sole"
+	"github.com/weirstream/weir/nginx"
 )
 
 // sharing is a port of the engines, and the roles that meet in it.
@@ -169,7 +170,11 @@ func (p *process) advertised(addr net.Addr) (string, error) {
 		return "", weir.Errorf(weir.Internal, "listener at %s: %w", addr, err)
 	}
 	if p.cmd.Advertise != "" {
-		return net.JoinHostPort(strings.Trim(p.cmd.Advertise, "[]"), port), nil
+		at := net.JoinHostPort(strings.Trim(p.cmd.Advertise, "[]"), port)
+		if !nginx.ValidServer(at) {
+			return "", weir.Errorf(weir.Invalid, "--advertise %q is no host such as edge1.example.org or 10.0.0.21: the ports are those listened on", p.cmd.Advertise)
+		}
+		return at, nil
 	}
 	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
 		if !engine.Embedded(p.cmd.Engines.Registry) {

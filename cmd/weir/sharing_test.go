@@ -95,6 +95,9 @@ func TestAdvertised(t *testing.T) {
 	f("[::]:8081", "[2001:db8::1]", "consul://c:1", "[2001:db8::1]:8081")
 	f("0.0.0.0:8081", "", "sqlite:", "127.0.0.1:8081")
 	f("0.0.0.0:8081", "", "consul://c:1", "")
+	f("0.0.0.0:8081", "edge1.example.org:8081", "consul://c:1", "") // nginx would leave it out
+	f("0.0.0.0:8081", "http://edge1.example.org", "consul://c:1", "")
+	f("0.0.0.0:8081", "0.0.0.0", "consul://c:1", "")
 }
 
 // Who held what there is once goes on while the registry is away; who did not, or lost it, does not start.
