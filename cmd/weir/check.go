@@ -58,6 +58,7 @@ func (c checkCmd) Run(e env) error {
 	if missing > 0 {
 		return errors.New("this machine lacks something that serve needs; see above")
 	}
+	fmt.Fprintln(e.out, "Nothing that serve needs is missing.")
 	return nil
 }
 

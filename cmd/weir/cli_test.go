@@ -99,6 +99,6 @@ func TestRun(t *testing.T) {
 	f(exitFailed, "", `"nothing" is no role`, "serve", "--roles", "nothing")
 	f(exitFailed, "", "--slots is 0 or more", "serve", "--slots=-1")
 	f(exitFailed, "", "is reachable from other machines", "serve", "--listen", ":0")
-	f(exitFailed, "", `"ftp://bucket" is no engine for blobs`, "serve", "--blobs", "ftp://bucket", "--data", t.TempDir())
+	f(exitFailed, "", `"ftp" is no engine for blobs`, "serve", "--blobs", "ftp://bucket", "--data", t.TempDir())
 	f(exitFailed, "", "no weir answers", "delete", "asset", "--server", "http://127.0.0.1:1")
 }

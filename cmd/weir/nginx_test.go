@@ -76,7 +76,7 @@ func TestNginxFlags(t *testing.T) {
 		}
 	}
 	f("with --registry, or with --edge and --gateway")
-	f(`"etcd://a" is no engine for registry`, "--registry", "etcd://a", "--nginx", "none")
+	f(`"etcd" is no engine for registry`, "--registry", "etcd://a", "--nginx", "none")
 	f("inside of one process", "--registry", "sqlite:", "--nginx", "none")
 	f("give one", "--edge", "a:1", "--pid-file", "p", "--reload", "r")
 	f("no such program", "--edge", "a:1", "--nginx", "no-such-nginx")

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"net"
+	"os"
 	"strings"
 	"time"
 
@@ -10,6 +12,7 @@ import (
 	"github.com/weirstream/weir/internal/engine"
 	"github.com/weirstream/weir/internal/keyring"
 	"github.com/weirstream/weir/internal/sole"
+	"github.com/weirstream/weir/nginx"
 )
 
 // sharing is a port of the engines, and the roles that meet in it.
@@ -64,8 +67,8 @@ func (c *serveCmd) checkSharing(has map[string]bool) error {
 		}
 	}
 	if !engine.Embedded(c.Engines.Registry) && c.Engines.RootKey == "" && (has["edge"] || has["control"]) {
-		return weir.Errorf(weir.Invalid, "--registry keeps ticket keys sealed with a root key that every process must have: "+
-			"make one (openssl rand -hex 32 >root.key) and give all the same --root-key=@root.key") // its URL may hold a token
+		return weir.Errorf(weir.Invalid, "a --registry that processes share keeps ticket keys sealed with a root key that every process must have: "+
+			"make one (openssl rand -hex 32 >root.key) and give all the same --root-key=@root.key") // no URL: it may hold a token
 	}
 	return nil
 }
@@ -97,11 +100,39 @@ func (p *process) holdWhatIsAlone(ctx context.Context, has map[string]bool) erro
 		}
 	}
 	for _, what := range alone {
-		if err := sole.Hold(ctx, p.engines.Registry, "sole/"+what, p.engines.Folder.Name); err != nil {
+		if err := p.hold(ctx, what); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// How long a start waits for a registry that is away, to learn whether another data folder has what there is once; the
+// second is for a folder that had it at its last start: it has it still, unless a person took it away.
+const (
+	holdWithin      = 30 * time.Second
+	holdAgainWithin = 5 * time.Second
+)
+
+// hold claims what there is once for the data folder, and notes in it that it has it: an outage of the registry must not
+// keep the one who has it from starting.
+func (p *process) hold(ctx context.Context, what string) error {
+	note, within := p.engines.Folder.Path("sole-"+what), holdWithin
+	_, missing := os.Stat(note)
+	if missing == nil {
+		within = holdAgainWithin
+	}
+	err := sole.Hold(ctx, p.engines.Registry, "sole/"+what, p.engines.Folder.Name, within)
+	switch kind := weir.KindOf(err); {
+	case err == nil && missing != nil:
+		return os.WriteFile(note, nil, 0o600)
+	case err != nil && kind == weir.Unavailable && missing == nil && ctx.Err() == nil:
+		p.log.Warn("the registry is away; this data folder held it at its last start", "what", what, "error", err)
+		return nil
+	case kind == weir.Conflict && missing == nil:
+		return errors.Join(err, os.Remove(note))
+	}
+	return err
 }
 
 // registrationOf begins the names of roles that keep a listener in the registry.
@@ -139,7 +170,11 @@ func (p *process) advertised(addr net.Addr) (string, error) {
 		return "", weir.Errorf(weir.Internal, "listener at %s: %w", addr, err)
 	}
 	if p.cmd.Advertise != "" {
-		return net.JoinHostPort(strings.Trim(p.cmd.Advertise, "[]"), port), nil
+		at := net.JoinHostPort(strings.Trim(p.cmd.Advertise, "[]"), port)
+		if !nginx.ValidServer(at) {
+			return "", weir.Errorf(weir.Invalid, "--advertise %q is no host such as edge1.example.org or 10.0.0.21: the ports are those listened on", p.cmd.Advertise)
+		}
+		return at, nil
 	}
 	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
 		if !engine.Embedded(p.cmd.Engines.Registry) {

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"net"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	weir "github.com/weirstream/weir"
 	"github.com/weirstream/weir/internal/engine"
@@ -12,7 +14,7 @@ import (
 
 // real is a command line whose engines are all real.
 func real(c *serveCmd) {
-	c.Engines = engineFlags{Blobs: "s3://b", Stores: "postgres://h/d", Bus: "kafka://h:1", Cache: "redis://h:1", Registry: "consul://h:1",
+	c.Engines = engineFlags{Blobs: "s3://b", Stores: "postgres://h/d", Bus: "kafka://h:1", Cache: "redis://h:1", Registry: "consul://h:1?token=secret",
 		RootKey: strings.Repeat("0", 64)}
 }
 
@@ -28,6 +30,9 @@ func TestCheckSharing(t *testing.T) {
 			t.Fatal(err)
 		}
 		err = c.checkSharing(has)
+		if err != nil && strings.Contains(err.Error(), "secret") {
+			t.Errorf("checkSharing of %s = %v, which repeats a token", roles, err)
+		}
 		if sentence == "" && err != nil || sentence != "" && (weir.KindOf(err) != weir.Invalid || !strings.Contains(weir.Detail(err), sentence)) {
 			t.Errorf("checkSharing of %s = %v, want %q", roles, err, sentence)
 		}
@@ -46,7 +51,7 @@ func TestCheckSharing(t *testing.T) {
 	f("transcode", func(c *serveCmd) { c.Engines.Stores = "sqlite:" }, "the control role uses the stores too, and --stores=sqlite: is of one process only")
 	f("control", func(c *serveCmd) { c.Engines.Bus = "" }, "the transcode role uses the bus too")
 	f("edge", func(c *serveCmd) { c.Engines.Registry = "sqlite:" }, "the control role uses the registry too")
-	f("edge", func(c *serveCmd) { c.Engines.RootKey = "" }, "--registry keeps ticket keys sealed with a root key that every process must have")
+	f("edge", func(c *serveCmd) { c.Engines.RootKey = "" }, "keeps ticket keys sealed with a root key that every process must have")
 	f("edge", func(c *serveCmd) { c.Engines.RootKey = "" }, "give all the same --root-key=@root.key")
 
 	// One role's own may stay embedded.
@@ -91,4 +96,46 @@ func TestAdvertised(t *testing.T) {
 	f("[::]:8081", "[2001:db8::1]", "consul://c:1", "[2001:db8::1]:8081")
 	f("0.0.0.0:8081", "", "sqlite:", "127.0.0.1:8081")
 	f("0.0.0.0:8081", "", "consul://c:1", "")
+	f("0.0.0.0:8081", "edge1.example.org:8081", "consul://c:1", "") // nginx would leave it out
+	f("0.0.0.0:8081", "http://edge1.example.org", "consul://c:1", "")
+	f("0.0.0.0:8081", "0.0.0.0", "consul://c:1", "")
+}
+
+// Who held what there is once goes on while the registry is away; who did not, or lost it, does not start.
+func TestHold(t *testing.T) {
+	e, err := engine.Open(t.Context(), engine.Config{Data: t.TempDir(), Uses: []string{engine.PortRegistry}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = e.Close() }()
+	there, has := e.Registry, map[string]bool{"edge": true, "control": true}
+	p := newTestProcess(t.Output(), real)
+	p.engines = e
+	f := func(when string, r weir.Registry, folder, want string) {
+		t.Helper()
+		e.Registry, e.Folder.Name = r, folder
+		got := ""
+		if err := p.holdWhatIsAlone(t.Context(), has); err != nil {
+			got = weir.KindOf(err).String()
+		}
+		if got != want {
+			t.Errorf("%s: holdWhatIsAlone is %q, want %q", when, got, want)
+		}
+	}
+	waiting := func(when, folder, want string) {
+		synctest.Test(t, func(t *testing.T) { f(when, away{}, folder, want) })
+	}
+	waiting("nothing is held and the registry is away", "one", "unavailable")
+	f("nothing is held", there, "one", "")
+	waiting("it is held and the registry is away", "one", "")
+	f("another one holds it", there, "two", "conflict")
+	waiting("another one held it and the registry is away", "two", "unavailable")
+	f("it is held still", there, "one", "")
+}
+
+// away is a registry that does not answer.
+type away struct{ weir.Registry }
+
+func (away) KV(context.Context, string) (weir.KVPair, error) {
+	return weir.KVPair{}, weir.Errorf(weir.Unavailable, "no answer")
 }

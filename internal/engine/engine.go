@@ -121,9 +121,12 @@ func (e *Engines) open(ctx context.Context, c Config) error {
 	return nil
 }
 
-// unknown is the error for a URL that is none of the possible ones, which it shows without secrets.
+// unknown is the error for a URL that is none of the possible ones. It repeats the scheme only: the rest may hold a password.
 func unknown(port, url, possible string) error {
-	return weir.Errorf(weir.Invalid, "%q is no engine for %s; possible: %s", public(url), port, possible)
+	if end := strings.IndexAny(url, ":/?@"); end >= 0 {
+		url = url[:end]
+	}
+	return weir.Errorf(weir.Invalid, "%q is no engine for %s; possible: %s", url, port, possible)
 }
 
 // Run is the engines' work in the background, such as bringing facts from the outbox to the bus. It blocks until ctx ends

@@ -130,10 +130,10 @@ func TestOpenNamesWhatIsPossible(t *testing.T) {
 		open(t, c) // nothing is held
 	}
 	f(engine.Config{Blobs: "blobs"}, `"blobs" is no engine for blobs; possible: dir: (a folder in the data folder), dir:/path, s3://bucket?endpoint=URL`)
-	f(engine.Config{Stores: "mysql://db"}, `"mysql://db" is no engine for stores; possible: sqlite: (a file in the data folder), postgres://host/database`)
-	f(engine.Config{Bus: "nats://k"}, `"nats://k" is no engine for bus; possible: sqlite: (a file in the data folder), kafka://host:port,...`)
-	f(engine.Config{Cache: "memcached://r"}, `"memcached://r" is no engine for cache; possible: mem: (in process), redis://host:port, redis-cluster://host:port,...`)
-	f(engine.Config{Registry: "etcd://c"}, `"etcd://c" is no engine for registry; possible: sqlite: (in process, its values in the data folder), consul://host:port`)
+	f(engine.Config{Stores: "mysql://weir:password@db"}, `"mysql" is no engine for stores; possible: sqlite: (a file in the data folder), postgres://host/database`)
+	f(engine.Config{Bus: "nats://k"}, `"nats" is no engine for bus; possible: sqlite: (a file in the data folder), kafka://host:port,...`)
+	f(engine.Config{Cache: "memcached://r"}, `"memcached" is no engine for cache; possible: mem: (in process), redis://host:port, redis-cluster://host:port,...`)
+	f(engine.Config{Registry: "etcd://c?token=secret"}, `"etcd" is no engine for registry; possible: sqlite: (in process, its values in the data folder), consul://host:port`)
 }
 
 // Whose URL is refused reads the refusal aloud, or logs it: nothing secret may be in it.
@@ -146,10 +146,10 @@ func TestRefusalsKeepSecrets(t *testing.T) {
 			t.Errorf("Open = %v (%v), want %q and no secret", err, weir.KindOf(err), sentence)
 		}
 	}
-	f(engine.Config{Stores: "postgress://weir:secret@db/weir"}, `"postgress://db/weir" is no engine for stores`)
-	f(engine.Config{Registry: "consull://c:8500?token=secret&tls=true"}, `"consull://c:8500?tls=true" is no engine for registry`)
-	f(engine.Config{Bus: "kafkaa://weir:top/secret@k:9092"}, `"kafkaa://k:9092" is no engine for bus`)
-	f(engine.Config{Blobs: "s4://id:top?secret@bucket"}, `"s4://" is no engine for blobs`)
+	f(engine.Config{Stores: "postgress://weir:secret@db/weir"}, `"postgress" is no engine for stores`)
+	f(engine.Config{Registry: "consull://c:8500?token=secret&tls=true"}, `"consull" is no engine for registry`)
+	f(engine.Config{Bus: "kafkaa://weir:top/secret@k:9092"}, `"kafkaa" is no engine for bus`)
+	f(engine.Config{Blobs: "s4://id:top?secret@bucket"}, `"s4" is no engine for blobs`)
 }
 
 // A set's name is printed and kept in a file. Kafka's URL takes a password with a slash.

@@ -11,35 +11,38 @@ import (
 	"github.com/weirstream/weir"
 )
 
-// A registry that is away may be on its way back.
-const (
-	waitFor = 30 * time.Second
-	between = 500 * time.Millisecond
-)
+// between two tries of a registry that is away.
+const between = 500 * time.Millisecond
 
 // Hold writes holder at key if nobody holds it, and returns nil if holder has it now or had it before. Conflict, naming both: another
-// one has it. A registry that is away is tried for half a minute; then it is Unavailable.
-func Hold(ctx context.Context, r weir.Registry, key, holder string) error {
+// one has it. A registry that is away is tried for at most within; then it is Unavailable.
+func Hold(ctx context.Context, r weir.Registry, key, holder string, within time.Duration) error {
 	if holder == "" {
 		return weir.Errorf(weir.Invalid, "who holds %s needs a name", key)
 	}
-	call, cancel := context.WithTimeout(ctx, waitFor)
+	call, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	tick := time.NewTicker(between)
 	defer tick.Stop()
+	var last error // the registry's own word says more than that time is up
 	for {
 		err := hold(call, r, key, holder)
-		if ctx.Err() != nil {
+		kind := weir.KindOf(err)
+		switch {
+		case ctx.Err() != nil:
 			return fmt.Errorf("hold %s: %w", key, ctx.Err())
-		}
-		if err == nil || weir.KindOf(err) != weir.Unavailable {
+		case err == nil || kind != weir.Unavailable && kind != weir.Timeout:
 			return err
+		case call.Err() == nil:
+			last = err
+		default:
+			if last == nil {
+				last = err
+			}
+			return weir.Errorf(weir.Unavailable, "the registry did not say within %s who holds %s: %w", within, key, last)
 		}
 		select {
 		case <-call.Done():
-			if ctx.Err() == nil {
-				return err
-			}
 		case <-tick.C:
 		}
 	}

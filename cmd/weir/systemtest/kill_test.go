@@ -164,7 +164,7 @@ func killAt(t *testing.T, point, master string, want outcome) {
 	if err := client.Start(); err != nil {
 		t.Fatal(err)
 	}
-	if err := first.waitExit(60 * time.Second); err != nil {
+	if err := first.waitKilled(60 * time.Second); err != nil {
 		t.Fatalf("%s was never reached: %v\n%s", point, err, tail(first.log.String(), 3000))
 	}
 	asset := onlyAsset(t, data)

@@ -138,10 +138,13 @@ func (s *server) stop() {
 	}
 }
 
-// waitExit waits until the process ended by itself.
-func (s *server) waitExit(within time.Duration) error {
+// waitKilled waits until the process has killed itself at the point it was told to. Another end is an error.
+func (s *server) waitKilled(within time.Duration) error {
 	select {
 	case <-s.exited:
+		if status := s.cmd.ProcessState.Sys().(syscall.WaitStatus); status.Signal() != syscall.SIGKILL {
+			return fmt.Errorf("weir ended by itself: %v", s.cmd.ProcessState)
+		}
 		return nil
 	case <-time.After(within):
 		return fmt.Errorf("weir still ran after %v", within)

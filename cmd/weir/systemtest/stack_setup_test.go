@@ -25,25 +25,20 @@ import (
 func newDatabase(t *testing.T, name string) string {
 	t.Helper()
 	address := enginetest.Address(t, "WEIR_TEST_POSTGRES")
-	exec := func(sql string) error {
+	exec := func(sql string) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
 		defer cancel()
 		db, err := pgx.Connect(ctx, address)
 		if err != nil {
-			return err
+			t.Fatal(err)
 		}
-		defer db.Close(ctx)
-		_, err = db.Exec(ctx, sql)
-		return err
-	}
-	if err := exec("CREATE DATABASE " + name); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := exec("DROP DATABASE " + name + " WITH (FORCE)"); err != nil {
-			t.Error(err)
+		defer func() { _ = db.Close(ctx) }()
+		if _, err = db.Exec(ctx, sql); err != nil {
+			t.Fatal(err)
 		}
-	})
+	}
+	exec("CREATE DATABASE " + name)
+	t.Cleanup(func() { exec("DROP DATABASE " + name + " WITH (FORCE)") })
 	u, err := url.Parse(address)
 	if err != nil {
 		t.Fatal(err)

@@ -71,7 +71,7 @@ func address(host string) (string, error) {
 		name, port = strings.Trim(host, "[]"), defaultPort
 	}
 	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 || name == "" || strings.ContainsAny(name, "/ ") {
-		return "", weir.Errorf(weir.Invalid, "%q is not the host:port of a Kafka broker", host)
+		return "", weir.Errorf(weir.Invalid, "a host of the kafka: URL is not the host:port of a broker; in a password / ? # and @ are percent-encoded")
 	}
 	return net.JoinHostPort(name, port), nil
 }

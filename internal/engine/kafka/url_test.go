@@ -24,8 +24,10 @@ func TestURLs(t *testing.T) {
 	}
 	f("", weir.Invalid, "kafka://host:port")
 	f("redis://127.0.0.1:1", weir.Invalid, "kafka://host:port")
-	f("kafka://", weir.Invalid, `""`)
-	f("kafka://127.0.0.1:1,", weir.Invalid, `""`)
+	f("kafka://", weir.Invalid, "host:port")
+	f("kafka://127.0.0.1:1,", weir.Invalid, "host:port")
+	f("kafka://weir:hunter2", weir.Invalid, "host:port")
+	f("kafka://weir:hunter2?more@127.0.0.1:1", weir.Invalid, "percent-encoded")
 	f("kafka://127.0.0.1:http", weir.Invalid, "host:port")
 	f("kafka://127.0.0.1:1/topic", weir.Invalid, "host:port")
 	f("kafka://127.0.0.1:1?retention=1", weir.Invalid, "possible: prefix, partitions, replication, tls, sasl")

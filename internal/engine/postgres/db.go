@@ -39,6 +39,10 @@ func Open(ctx context.Context, url string, log *slog.Logger) (*DB, error) {
 	db := &DB{pool: pool, log: log, call: call}
 	if err := db.insist(ctx, func() (bool, error) { return false, migrate(ctx, c.ConnConfig) }); err != nil {
 		pool.Close()
+		var known *weir.Error
+		if errors.As(err, &known) && known.Kind == weir.Unavailable { // who starts a process is told which server, and why
+			return nil, fmt.Errorf("open stores: %w (%v)", err, known.Err)
+		}
 		return nil, fmt.Errorf("open stores: %w", err)
 	}
 	return db, nil

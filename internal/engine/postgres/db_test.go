@@ -83,7 +83,7 @@ func TestOpenURL(t *testing.T) {
 	f("postgres://u:secret@h/d?pool_max_conns=none", weir.Invalid, "pool_max_conns")
 	f("postgres://u:secret@h:port/d", weir.Invalid, "not of the form")
 	f("mysql://u:secret@h/d", weir.Invalid, "not of the form")
-	f("postgres://u:secret@127.0.0.1:1/d?sslmode=disable", weir.Unavailable, "cannot be reached")
+	f("postgres://u:secret@127.0.0.1:1/d?sslmode=disable", weir.Unavailable, "connection refused")
 	f(with(t, server(t), "search_path", "no_such_schema"), weir.Invalid, "search_path")
 	f(strings.Replace(server(t), ":weir@", ":secret@", 1), weir.Internal, "password authentication")
 	f(with(t, server(t), "target_session_attrs", "read-only"), weir.Unavailable, "cannot be reached")

@@ -70,12 +70,12 @@ func (a *address) readNodes(hosts string) error {
 			host, port, err = node, defaultPort, nil
 		}
 		if n, bad := strconv.ParseUint(port, 10, 16); err != nil || bad != nil || n == 0 || host == "" {
-			return weir.Errorf(weir.Invalid, "%q is no host:port of Redis", node)
+			return weir.Errorf(weir.Invalid, "a host of an address of Redis is no host:port; in a password / ? # and @ are percent-encoded")
 		}
 		a.nodes = append(a.nodes, net.JoinHostPort(host, port))
 	}
 	if !a.cluster && len(a.nodes) != 1 {
-		return weir.Errorf(weir.Invalid, "%q are several servers, which only redis-cluster:// takes", hosts)
+		return weir.Errorf(weir.Invalid, "an address of Redis names several servers, which only redis-cluster:// takes")
 	}
 	return nil
 }
@@ -86,7 +86,7 @@ func (a *address) readDB(path string) error {
 	}
 	n, err := strconv.Atoi(path)
 	if err != nil || n < 0 || a.cluster && n != 0 {
-		return weir.Errorf(weir.Invalid, "%q is no database of Redis: a number, and 0 in a cluster", path)
+		return weir.Errorf(weir.Invalid, "what stands behind the host in an address of Redis is no database: a number, and 0 in a cluster")
 	}
 	a.db = n
 	return nil

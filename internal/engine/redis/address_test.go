@@ -38,6 +38,7 @@ func TestParseURLRefuses(t *testing.T) {
 		"redis://u:secret@h:x", "redis://u:secret@h1:1,h2:2", "redis-cluster://u:secret@h1:1,", "redis-cluster://h1:1/3", "redis://h:1/-1",
 		"redis://h:1/x", "redis://h:1/1/2", "redis://u:secret@h:1?db=3", "redis://h:1?prefix=a&prefix=b", "redis://h:1?prefix={a}", "redis://h:1?prefix=%",
 		"redis://u:secret%@h:1", "redis://u:secret/x@h:1", "redis://u:secret?x@h:1", "redis://u:secret#x@h:1", "redis://u:secret@h:1#x", "redis://::1:6379",
+		"redis://u:secret%@h:1", "redis://u:secret@h:1#x", "redis://::1:6379", "redis://u:secret/more@h:1", "redis://u:secret", "redis://u:secret,more?@h:1",
 	} {
 		_, err := redis.Open(t.Context(), url, nil)
 		if weir.KindOf(err) != weir.Invalid || err == nil {

@@ -31,7 +31,9 @@ export class HlsEngine implements Engine {
     }
     // A growing playlist is live to hls.js, which would begin near its end: the position is always given.
     const { buffer } = this;
-    const limits = buffer > 0 ? { maxBufferLength: buffer, maxMaxBufferLength: buffer, backBufferLength: buffer } : {};
+    // The last of them: what is left ahead of a seek backwards goes too, or a film in a loop is held whole in the end.
+    const limits = buffer > 0
+      ? { maxBufferLength: buffer, maxMaxBufferLength: buffer, backBufferLength: buffer, frontBufferFlushThreshold: buffer } : {};
     const hls = new Hls({ ...config, ...limits, startPosition: at });
     this.hls = hls;
     const tellRenditions = (): void => this.listener.renditions(

@@ -15,6 +15,8 @@ const frame = 1 / 25 + 0.001;
 const segment = 4.5;
 /** Seconds by which sound and picture may begin apart. */
 const apart = 0.025;
+/** Seconds that a player which is told to may hold ahead: less than the film, and than players hold untold. */
+const bound = 3;
 const engines: EngineKind[] = ["hls", "dash"];
 
 let browser: Browser;
@@ -57,6 +59,43 @@ test("switching the engine goes on at the same place", { timeout: 120_000 }, asy
     await page.close();
   }
 });
+
+for (const engine of engines) {
+  test(`buffer bounds what ${engine} holds ahead`, { timeout: 120_000 }, async () => {
+    const { page, errors } = await instrumented(browser);
+    try {
+      await watch(page, server.url, server.assets[0] ?? "", engine);
+      const { end } = await stats(page);
+      assert.ok(end > 2 * (bound + segment), `a film of ${end} s is too short to say anything`);
+      await page.evaluate(noteAhead, bound);
+      await passes(page, end - bound);
+      const most = await page.evaluate(() => Reflect.get(globalThis, "mostAhead") as number);
+      assert.ok(most > 0 && most <= bound + segment, `it held up to ${most} s ahead, with a bound of ${bound} s`);
+
+      // Back at the start nothing of later is left: who watches in a loop asks for it again.
+      await seek(page, 0, 2);
+      const { position } = await stats(page);
+      for (const b of (await buffers(page)).slice(-2)) {
+        const last = b.ranges.at(-1)?.end ?? 0;
+        assert.ok(last <= position + bound + segment, `at ${position} s ${b.mime} holds up to ${last} s`);
+      }
+      assert.deepEqual(errors, []);
+    } finally {
+      await page.close();
+    }
+  });
+}
+
+/** Runs in the page: sets the player's buffer, which loads anew, and notes the most seconds that it holds ahead from then on. */
+function noteAhead(seconds: number): void {
+  const player = document.querySelector("weir-player");
+  if (!player) throw new Error("there is no player");
+  Reflect.set(globalThis, "mostAhead", 0);
+  player.video.addEventListener("emptied", () => player.video.addEventListener("timeupdate", () => {
+    Reflect.set(globalThis, "mostAhead", Math.max(Reflect.get(globalThis, "mostAhead") as number, player.stats().ahead));
+  }), { once: true });
+  player.buffer = seconds;
+}
 
 /** The whole of one asset: the first stretch, three seeks, and the end. */
 async function playThrough(asset: string, engine: EngineKind): Promise<void> {
