@@ -54,7 +54,8 @@ fuzz: ## Every fuzz target: its seeds, then 10 s
 bench: ## Measure and write dated results to bench/results
 	@scripts/bench
 
-full: test bench ## Every test and every measurement at full size
+full: export WEIR_TEST_REQUIRE = all
+full: test bench ## Every test, real engines too, and every measurement at full size
 
 clean: ## Remove what was built (not ./data)
 	rm -rf bin players/web/dist/* players/web/node_modules
