@@ -102,8 +102,9 @@ type Bus interface {
 	// stands (a new group at the topic's beginning), and returns nil once ctx has ended. The context of a handler also ends
 	// when its message goes to another member. A message is acknowledged after its handler returned nil, and may still come
 	// again. An error is retried with growing delay, and the messages behind it on the partition wait; but a message that
-	// goes on failing, other than by Unavailable or Timeout, may be set aside, so that they go on. It comes again later, after newer ones of its key, or when an
-	// operator asks (weir bus redrive). A consumer therefore applies what is newer than what it knows, whatever came before.
+	// goes on failing, other than by Unavailable or Timeout, may be set aside, so that they go on. It comes again later, after
+	// newer ones of its key, or when an operator asks (weir bus redrive). A consumer therefore applies what is newer than
+	// what it knows, whatever came before.
 	Consume(ctx context.Context, topic, group string, handle func(context.Context, Message) error) error
 }
 

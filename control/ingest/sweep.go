@@ -22,8 +22,8 @@ const (
 	unstorable = "The server could not store the file. Upload it again."
 )
 
-// Run settles what a crash left, then every few minutes what clients and the bus left, until ctx ends. What is being finished then is
-// stopped and resumed by the next Run.
+// Run settles what a crash left, then every few minutes what clients and the bus left, until ctx ends. What is being
+// finished then is stopped and resumed by the next Run.
 func (s *Service) Run(ctx context.Context) error {
 	defer s.end()
 	sweep, announce := time.NewTicker(sweepEvery), time.NewTicker(announceEvery)

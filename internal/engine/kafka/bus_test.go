@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	neturl "net/url"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -99,13 +98,10 @@ func TestBusFaults(t *testing.T) {
 	})
 }
 
-// TestBrokersDie has each of three brokers crash and come back in turn, under load. It runs where there are three.
+// TestBrokersDie has each of three brokers crash and come back in turn, under load. It is of a group of its own in
+// scripts/test, since the three are not up beside the one.
 func TestBrokersDie(t *testing.T) {
-	address := os.Getenv("WEIR_TEST_KAFKA3")
-	if address == "" {
-		t.Skip("WEIR_TEST_KAFKA3 is not set: scripts/engines up kafka3 starts three brokers")
-	}
-	b := open(t, ownTopics(t, address)+"&replication=3")
+	b := open(t, ownTopics(t, enginetest.Address(t, "WEIR_TEST_KAFKA3"))+"&replication=3")
 	enginetest.BusStream(t, b, 300, func(came int) {
 		switch broker := fmt.Sprint("kafka3/", came/400+1); came % 400 {
 		case 100:
