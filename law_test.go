@@ -92,6 +92,7 @@ var mayImport = map[string][]string{
 	"control/gateway":  {"contract", "internal/web"},
 	"internal/web":     {"contract"},
 	"internal/client":  {"contract"},
+	"internal/factlog": {"contract"},
 	"internal/keyring": {"contract"},
 	"internal/sole":    {"contract"},
 	"internal/engine":  {"contract", "manifests", "transcode", "control/ingest", "control/catalog", "control/playback"},
