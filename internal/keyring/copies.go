@@ -19,14 +19,14 @@ func (k *Keys) copyOf(organisation string) string {
 func (k *Keys) recall(organisation string) bool {
 	k.learning.Lock()
 	defer k.learning.Unlock()
-	if _, known := k.newest(organisation); known || k.Copies == "" || !weir.ValidID(organisation) {
+	if known := k.known(organisation); known || k.Copies == "" || !weir.ValidID(organisation) {
 		return known
 	}
 	value, err := os.ReadFile(k.copyOf(organisation))
 	if errors.Is(err, fs.ErrNotExist) {
 		return false
 	}
-	var keys []weir.TicketKey
+	var keys []liveKey
 	if err == nil {
 		keys, err = k.open(organisation, value)
 	}

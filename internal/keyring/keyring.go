@@ -40,8 +40,8 @@ type Keys struct {
 
 // loaded is a key set as last seen.
 type loaded struct {
-	value []byte           // as the registry has it
-	keys  []weir.TicketKey // oldest first; the last signs
+	value []byte    // as the registry has it
+	keys  []liveKey // oldest first; see signer
 }
 
 // stored is the value in the registry.
@@ -55,6 +55,8 @@ type storedKey struct {
 	Root    string    `json:"root"`   // id of the root key that sealed it
 	Sealed  []byte    `json:"sealed"` // nonce and ciphertext
 	Created time.Time `json:"created"`
+	Signs   time.Time `json:"signs,omitzero"` // from when it signs; zero is at once
+	Ends    time.Time `json:"ends,omitzero"`  // when it verifies no more; zero is never
 }
 
 const storedVersion = 1
@@ -72,7 +74,7 @@ func (k *Keys) Current(ctx context.Context, organisation string) (weir.TicketKey
 	if !weir.ValidID(organisation) {
 		return weir.TicketKey{}, weir.Errorf(weir.Invalid, "organisation %q has no valid id", organisation)
 	}
-	if key, ok := k.newest(organisation); ok {
+	if key, ok := k.signer(organisation); ok {
 		return key, nil
 	}
 	for range 5 {
@@ -91,21 +93,23 @@ func (k *Keys) Current(ctx context.Context, organisation string) (weir.TicketKey
 		if err := k.learn(organisation, pair, false); err != nil {
 			return weir.TicketKey{}, err
 		}
-		if key, ok := k.newest(organisation); ok {
+		if key, ok := k.signer(organisation); ok {
 			return key, nil
 		}
 	}
 	return weir.TicketKey{}, weir.Errorf(weir.Unavailable, "The keys are being changed. Try again.")
 }
 
-// Lookup finds a key by its id, for the edge: no I/O.
+// Lookup finds a key that has not ended by its id, for the edge: no I/O. An id is of one organisation: the secret is sealed
+// for both.
 func (k *Keys) Lookup(kid string) (weir.TicketKey, bool) {
+	now := k.now()
 	k.mu.RLock()
 	defer k.mu.RUnlock()
 	for _, set := range k.sets {
 		for _, key := range set.keys {
 			if key.ID == kid {
-				return key, true
+				return key.TicketKey, !key.ended(now)
 			}
 		}
 	}
@@ -142,7 +146,7 @@ func (k *Keys) follow(ctx context.Context, organisation string, seen func()) err
 	defer stop()
 	err := k.Registry.WatchKV(watching, registryKey(organisation), func(pair weir.KVPair) {
 		err := k.told(ctx, organisation, pair)
-		if _, known := k.newest(organisation); err != nil && known {
+		if known := k.known(organisation); err != nil && known {
 			k.log().Error("ticket keys not taken over; those known stay", "organisation", organisation, "error", err)
 		} else if bad = err; bad != nil {
 			stop()
@@ -191,18 +195,27 @@ func (k *Keys) create(ctx context.Context, organisation string) (weir.KVPair, er
 
 // makeSet is a set of one new key, as the registry has it.
 func (k *Keys) makeSet(organisation string) ([]byte, error) {
-	now := time.Now
-	if k.Now != nil {
-		now = k.Now
-	}
-	secret := make([]byte, secretBytes)
-	_, _ = rand.Read(secret) // never fails
-	id := weir.NewID(now())
-	sealed, err := k.Root.Seal(secret, additional(organisation, id))
+	key, err := k.makeKey(organisation)
 	if err != nil {
 		return nil, err
 	}
-	value, err := json.Marshal(stored{Version: storedVersion, Keys: []storedKey{{ID: id, Root: k.Root.ID(), Sealed: sealed, Created: now().UTC()}}})
+	return encode([]storedKey{key})
+}
+
+func (k *Keys) makeKey(organisation string) (storedKey, error) {
+	secret := make([]byte, secretBytes)
+	_, _ = rand.Read(secret) // never fails
+	now := k.now()
+	id := weir.NewID(now)
+	sealed, err := k.Root.Seal(secret, additional(organisation, id))
+	if err != nil {
+		return storedKey{}, err
+	}
+	return storedKey{ID: id, Root: k.Root.ID(), Sealed: sealed, Created: now.UTC()}, nil
+}
+
+func encode(keys []storedKey) ([]byte, error) {
+	value, err := json.Marshal(stored{Version: storedVersion, Keys: keys})
 	if err != nil {
 		return nil, weir.Errorf(weir.Internal, "encode ticket keys: %w", err)
 	}
@@ -217,7 +230,7 @@ func (k *Keys) learn(organisation string, pair weir.KVPair, newest bool) error {
 	}
 	k.learning.Lock()
 	defer k.learning.Unlock()
-	if _, known := k.newest(organisation); known && !newest {
+	if k.known(organisation) && !newest {
 		return nil
 	}
 	k.set(organisation, loaded{value: bytes.Clone(pair.Value), keys: keys})
@@ -234,15 +247,23 @@ func (k *Keys) set(organisation string, l loaded) {
 	k.sets[organisation] = l
 }
 
-func (k *Keys) open(organisation string, value []byte) ([]weir.TicketKey, error) {
+func decode(value []byte) (stored, error) {
 	var set stored
 	if err := json.Unmarshal(value, &set); err != nil {
-		return nil, weir.Errorf(weir.Internal, "read ticket keys: %w", err)
+		return set, weir.Errorf(weir.Internal, "read ticket keys: %w", err)
 	}
 	if set.Version != storedVersion {
-		return nil, weir.Errorf(weir.Internal, "ticket keys have version %d, which this program does not read", set.Version)
+		return set, weir.Errorf(weir.Internal, "ticket keys have version %d, which this program does not read", set.Version)
 	}
-	var keys []weir.TicketKey
+	return set, nil
+}
+
+func (k *Keys) open(organisation string, value []byte) ([]liveKey, error) {
+	set, err := decode(value)
+	if err != nil {
+		return nil, err
+	}
+	var keys []liveKey
 	for _, s := range set.Keys {
 		if s.Root != k.Root.ID() {
 			return nil, weir.Errorf(weir.Internal, "ticket key %s was sealed with another root key (%s, this one is %s): "+
@@ -252,7 +273,7 @@ func (k *Keys) open(organisation string, value []byte) ([]weir.TicketKey, error)
 		if err != nil {
 			return nil, fmt.Errorf("open ticket key %s: %w", s.ID, err)
 		}
-		keys = append(keys, weir.TicketKey{ID: s.ID, Organisation: organisation, Secret: secret})
+		keys = append(keys, liveKey{weir.TicketKey{ID: s.ID, Organisation: organisation, Secret: secret}, s.Signs, s.Ends})
 	}
 	return keys, nil
 }
@@ -271,12 +292,16 @@ func (k *Keys) log() *slog.Logger {
 	return k.Log
 }
 
-func (k *Keys) newest(organisation string) (weir.TicketKey, bool) {
+func (k *Keys) now() time.Time {
+	if k.Now == nil {
+		return time.Now()
+	}
+	return k.Now()
+}
+
+// known says whether a set of the organisation is.
+func (k *Keys) known(organisation string) bool {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
-	keys := k.sets[organisation].keys
-	if len(keys) == 0 {
-		return weir.TicketKey{}, false
-	}
-	return keys[len(keys)-1], true
+	return len(k.sets[organisation].keys) > 0
 }
