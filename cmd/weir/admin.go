@@ -61,15 +61,18 @@ func (r *readiness) problems() []string {
 	return out
 }
 
-// adminHandler serves metrics, probes and profiles. token, if not "", is asked for as a bearer token on all but the probes.
+// adminHandler serves metrics, probes and profiles. token, if not "", is asked for as a bearer token on all but the probes; more registers further requests behind it.
 // There is no /debug/pprof/cmdline: the command line may hold that token.
-func adminHandler(metrics prometheus.Gatherer, ready *readiness, token string, log *slog.Logger) http.Handler {
+func adminHandler(metrics prometheus.Gatherer, ready *readiness, token string, log *slog.Logger, more ...func(*http.ServeMux)) http.Handler {
 	inner := http.NewServeMux()
 	inner.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
 	inner.HandleFunc("/debug/pprof/", pprof.Index)
 	inner.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	inner.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 	inner.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	for _, register := range more {
+		register(inner)
+	}
 
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, nil) })

@@ -23,6 +23,9 @@ type cli struct {
 	Nginx   nginxCmd   `cmd:"" help:"Write the configuration of the nginx in front, and keep it true to the registry."`
 	Check   checkCmd   `cmd:"" help:"Say what this machine lacks, in words."`
 	Bus     busCmd     `cmd:"" help:"Look at messages that could not be handled, and bring them back."`
+	Purge   purgeCmd   `cmd:"" help:"Have all edges serve what is cached now no more, within two seconds."`
+	Revoke  revokeCmd  `cmd:"" help:"End tickets on all edges before they expire, within two seconds."`
+	Keys    keysCmd    `cmd:"" help:"Look at the keys that sign tickets, rotate them, end old ones."`
 	Version versionCmd `cmd:"" help:"Print the version of weir and of the tools it uses."`
 
 	MigrateStore migrateCmd `cmd:"" help:"Copy everything from one set of engines to another, and verify it."`

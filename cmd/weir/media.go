@@ -23,7 +23,7 @@ func (p *process) edgeRoles(context.Context) ([]role, error) {
 		s.Shared = p.engines.Cache
 	}
 	p.ready.add("edge", s.Ready)
-	return []role{{"edge", func(ctx context.Context) error { return s.Serve(ctx, p.media) }}}, nil
+	return []role{p.followRulings(), {"edge", func(ctx context.Context) error { return s.Serve(ctx, p.media) }}}, nil
 }
 
 // transcodeRoles wires planner, worker, assembler and collector.

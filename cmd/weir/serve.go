@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"strings"
 	"time"
@@ -16,7 +17,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	weir "github.com/weirstream/weir"
+	"github.com/weirstream/weir/edge/rulings"
 	"github.com/weirstream/weir/internal/engine"
+	"github.com/weirstream/weir/internal/factlog"
 	"github.com/weirstream/weir/internal/keyring"
 )
 
@@ -35,6 +38,9 @@ type process struct {
 	pages   net.Listener
 	media   net.Listener
 	admin   net.Listener
+	onAdmin []func(*http.ServeMux) // requests of the admin listener besides its own
+	rulings *rulings.Rulings       // of an edge: what it knows of purges and revocations
+	edgeLog *factlog.Log           // of an edge: the log of them
 }
 
 // Run serves until the context ends, then stops gracefully.
@@ -105,7 +111,7 @@ func (p *process) serve(e env, has map[string]bool) error {
 		roles = append(roles, more...)
 	}
 	roles = append(roles, role{"admin", func(ctx context.Context) error {
-		return serveHTTP(ctx, p.admin, adminHandler(p.metrics, p.ready, p.adminToken(), p.log), p.cmd.Limits.StopWithin/4)
+		return serveHTTP(ctx, p.admin, adminHandler(p.metrics, p.ready, p.adminToken(), p.log, p.onAdmin...), p.cmd.Limits.StopWithin/4)
 	}})
 	return p.run(e, roles)
 }
@@ -125,6 +131,7 @@ func (p *process) openKeys(ctx context.Context) ([]role, error) {
 	if err := p.keys.Prepare(ctx, registryWait); err != nil {
 		return nil, fmt.Errorf("open ticket keys: %w", err)
 	}
+	p.onAdmin = append(p.onAdmin, keysAPI{p.keys, p.problems}.register)
 	registrations, err := p.registrations()
 	if err != nil {
 		return nil, err
