@@ -290,10 +290,14 @@ func splitTicket(text string) (t Ticket, signed, sum []byte, ok bool) {
 		return t, nil, nil, false
 	}
 	for _, field := range fields {
-		if len(rest) == 0 || len(rest) < 1+int(rest[0]) {
+		if len(rest) == 0 {
 			return t, nil, nil, false
 		}
-		*field, rest = string(rest[1:1+rest[0]]), rest[1+rest[0]:]
+		end := 1 + int(rest[0]) // in bytes 1+255 is 0: testdata/fuzz/FuzzTicket/c37f209d010d26ff
+		if len(rest) < end {
+			return t, nil, nil, false
+		}
+		*field, rest = string(rest[1:end]), rest[end:]
 	}
 	return t, signed, sum, len(rest) == 0 && ValidID(t.KeyID)
 }
