@@ -74,7 +74,7 @@ func readConfig(dec *json.Decoder) (fileConfig, error) {
 func (c fileConfig) Validate(app *kong.Application) error {
 	known := map[string]bool{}
 	err := kong.Visit(app, func(node kong.Visitable, next kong.Next) error {
-		if flag, ok := node.(*kong.Flag); ok {
+		if flag, ok := node.(*kong.Flag); ok && !onlyTyped(flag) {
 			known[flag.Name] = true
 		}
 		return next(nil)
@@ -93,6 +93,9 @@ func (c fileConfig) Validate(app *kong.Application) error {
 // Resolve returns the value of a flag, or nil to leave it to the environment or the default. kong does not ask for flags
 // that stand on the command line.
 func (c fileConfig) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+	if onlyTyped(flag) {
+		return nil, nil
+	}
 	for _, name := range flag.Envs {
 		if _, set := os.LookupEnv(name); set {
 			return nil, nil
@@ -103,6 +106,9 @@ func (c fileConfig) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any
 	}
 	return nil, nil
 }
+
+// onlyTyped says whether a flag stands on the command line or nowhere: what is to be done once is not configuration.
+func onlyTyped(flag *kong.Flag) bool { return flag.Tag.Get("env") == "-" }
 
 // byteSize is a number of bytes, written as 512MiB, 64GiB or plain digits.
 type byteSize int64

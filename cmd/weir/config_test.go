@@ -113,6 +113,9 @@ func TestUnknownKeys(t *testing.T) {
 	f(`{"config": "other.json"}`, `unknown key "config"`)
 	f(`{"help": true}`, `unknown key "help"`)
 	f(`{"asset": "x"}`, `unknown key "asset"`)
+	if c, err := parse(t, `{"key": "x"}`, "purge", "--soft"); err != nil || c.Purge.Key != nil {
+		t.Errorf("the file's key of weir nginx is purged: %v, %v", c, err)
+	}
 	if _, err := parse(t, `{"data": "x"}`, "version"); err != nil {
 		t.Errorf("a key of another command: %v", err)
 	}

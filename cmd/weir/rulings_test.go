@@ -48,12 +48,11 @@ func rulingsAdmin(t *testing.T) (http.Handler, *rulings.Rulings, *factlog.Log) {
 	return mux, known, l
 }
 
-func TestRulingRequests(t *testing.T) {
-	h, known, l := rulingsAdmin(t)
-	if err := l.CaughtUp(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	f := func(path, body string, status int, want string) {
+const aNumber = `^\{"number":\d+\}\n$`
+
+// posting is a function that posts JSON to h and compares the answer.
+func posting(t *testing.T, h http.Handler) func(path, body string, status int, want string) {
+	return func(path, body string, status int, want string) {
 		t.Helper()
 		req := httptest.NewRequest("POST", path, strings.NewReader(body))
 		req.Header.Set("Content-Type", "application/json")
@@ -66,7 +65,14 @@ func TestRulingRequests(t *testing.T) {
 			t.Errorf("POST %s %.100s: content type %q", path, body, w.Header().Get("Content-Type"))
 		}
 	}
-	number := `^\{"number":\d+\}\n$`
+}
+
+func TestPurgeRequests(t *testing.T) {
+	h, known, l := rulingsAdmin(t)
+	if err := l.CaughtUp(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	f := posting(t, h)
 	stamp := known.Number()
 	purged := func(want bool, o rulings.Object) {
 		t.Helper()
@@ -74,14 +80,14 @@ func TestRulingRequests(t *testing.T) {
 			t.Errorf("%s %s%s purged: %v, want %v", o.Organisation, o.Asset, o.Path, hard, want)
 		}
 	}
-	f("/purge?wait=1", `{"by":"url","values":["http://h/t/T/a/1/x","/b?ticket=T"]}`, 200, number)
+	f("/purge?wait=1", `{"by":"url","values":["http://h/t/T/a/1/x","/b?ticket=T"]}`, 200, aNumber)
 	purged(true, rulings.Object{Organisation: "default", Path: []byte("a/1/x")})
 	purged(true, rulings.Object{Organisation: "default", Path: []byte("b")})
 	purged(false, rulings.Object{Organisation: "default", Path: []byte("c")})
-	f("/purge?wait=1", `{"organisation":"acme","by":"asset","values":["a"]}`, 200, number)
+	f("/purge?wait=1", `{"organisation":"acme","by":"asset","values":["a"]}`, 200, aNumber)
 	purged(true, rulings.Object{Organisation: "acme", Asset: []byte("a")})
 	many := `{"by":"key","values":["` + strings.Repeat(`k","`, 5000) + `last"]}`
-	f("/purge?wait=1", many, 200, number)
+	f("/purge?wait=1", many, 200, aNumber)
 	purged(true, rulings.Object{Organisation: "default", Keys: []byte("last")})
 	f("/purge", `{"by":"url","values":["/"]}`, 400, "nothing that can be purged")
 	f("/purge", `{"by":"url"}`, 400, "1 to 1000 values")
@@ -92,7 +98,11 @@ func TestRulingRequests(t *testing.T) {
 	f("/purge", `{"by":"asset","values":["a"]}{}`, 400, "more than one")
 	f("/purge", `{"by":"key","values":["`+strings.Repeat("k", 1<<20)+`"]}`, 413, "1048576 bytes")
 	f("/purge", ``, 400, "body")
+}
 
+func TestRevokeAndKeysRequests(t *testing.T) {
+	h, known, _ := rulingsAdmin(t)
+	f := posting(t, h)
 	ticket := &weir.Ticket{Organisation: "default", Session: "s1", Subject: "p7", Issued: time.Now()}
 	revoked := func(want bool) {
 		t.Helper()
@@ -100,11 +110,11 @@ func TestRulingRequests(t *testing.T) {
 			t.Errorf("Revoked = %v, want %v", got, want)
 		}
 	}
-	f("/revoke?wait=1", `{"session":"s2"}`, 200, number)
-	f("/revoke?wait=1", `{"organisation":"acme","all":true}`, 200, number)
-	f("/revoke?wait=1", `{"all":true,"before":"2026-01-02T03:04:05Z"}`, 200, number)
+	f("/revoke?wait=1", `{"session":"s2"}`, 200, aNumber)
+	f("/revoke?wait=1", `{"organisation":"acme","all":true}`, 200, aNumber)
+	f("/revoke?wait=1", `{"all":true,"before":"2026-01-02T03:04:05Z"}`, 200, aNumber)
 	revoked(false)
-	f("/revoke?wait=1", `{"subject":"p7"}`, 200, number)
+	f("/revoke?wait=1", `{"subject":"p7"}`, 200, aNumber)
 	revoked(true)
 	f("/revoke", `{}`, 400, "a session, of a subject, or")
 	f("/revoke", `{"session":"s1","all":true}`, 400, "a session, of a subject, or")

@@ -35,12 +35,11 @@ func openBlobs(t testing.TB) weir.Blobs {
 	return b
 }
 
-// cuttable is a store and a cache that can be away.
+// cuttable is a store that can be away.
 type cuttable struct {
 	weir.Blobs
-	cache weir.Cache
-	away  atomic.Bool
-	left  atomic.Int64 // calls until it goes away by itself; 0 is never
+	away atomic.Bool
+	left atomic.Int64 // calls until it goes away by itself; 0 is never
 }
 
 func (c *cuttable) check() error {
