@@ -75,8 +75,9 @@ func (s *Service) Start(ctx context.Context, organisation, asset string) (Playba
 		now = s.Now
 	}
 	seconds := head.Duration.Float()
-	t := weir.Ticket{KeyID: key.ID, Organisation: organisation, Session: weir.NewID(now()), Prefix: asset + "/",
-		Expires: now().UTC().Truncate(time.Second).Add(time.Duration(seconds*float64(time.Second)) + ticketGrace).Truncate(time.Second)}
+	issued := now().UTC().Truncate(time.Second)
+	life := min(time.Duration(seconds*float64(time.Second))+ticketGrace, weir.MaxTicketLife).Truncate(time.Second)
+	t := weir.Ticket{KeyID: key.ID, Organisation: organisation, Session: weir.NewID(now()), Prefix: asset + "/", Issued: issued, Expires: issued.Add(life)}
 	text, err := t.Sign(key)
 	if err != nil {
 		return Playback{}, weir.Errorf(weir.Internal, "sign ticket: %w", err)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -213,6 +214,57 @@ func TestCompact(t *testing.T) {
 		}
 		if floor < 40 {
 			t.Errorf("seed %d: floor %d, though facts of three days are too old", seed, floor)
+		}
+	}
+}
+
+// Compacting and writing at once, and facts that are compacted sooner than they ever should be: whoever was given a number is
+// obeyed by who follows and by who begins anew.
+func TestTrimAtOnce(t *testing.T) {
+	blobs := openBlobs(t)
+	there := &factlog.Log{Blobs: blobs}
+	knownThere, _ := follow(t, there)
+	caughtUp(t, there)
+	stamp := there.Number()
+	const n = 300
+	last := fill(t, there, n)
+	var busy sync.WaitGroup
+	for w := range 3 {
+		busy.Go(func() {
+			l := &factlog.Log{Blobs: blobs, Now: later(2 * time.Hour)}
+			for range 4 {
+				if err := l.Trim(t.Context()); err != nil && weir.KindOf(err) != weir.Unavailable && weir.KindOf(err) != weir.NotFound {
+					t.Errorf("Trim = %v", err)
+				}
+			}
+		})
+		busy.Go(func() {
+			l := &factlog.Log{Blobs: blobs}
+			for i := range 30 {
+				if _, err := l.Append(t.Context(), purge(weir.ByAsset, fmt.Sprintf("a%d-%d", w, i))); err != nil {
+					t.Errorf("Append = %v", err)
+				}
+			}
+		})
+	}
+	busy.Wait()
+	anew := &factlog.Log{Blobs: blobs}
+	knownAnew, _ := follow(t, anew)
+	end := appended(t, there, purge(weir.ByAsset, "end"))
+	if end < last+91 {
+		t.Errorf("the last number is %d, want %d at least", end, last+91)
+	}
+	for _, l := range []*factlog.Log{there, anew} {
+		wait(t, l, end)
+	}
+	for _, known := range []*rulings.Rulings{knownThere, knownAnew} {
+		check(t, known, n, stamp)
+		for w := range 3 {
+			for i := range 30 {
+				if hard, _ := known.Purged(&rulings.Object{Organisation: "default", Asset: fmt.Appendf(nil, "a%d-%d", w, i)}, last); !hard {
+					t.Errorf("a%d-%d is not purged", w, i)
+				}
+			}
 		}
 	}
 }
