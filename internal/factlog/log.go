@@ -55,6 +55,7 @@ type Log struct {
 	FreshFor   time.Duration // how long after a look that reached the end it counts as known; 0 is 5s
 	KeepPurges time.Duration // 0 is 7 days: what was cached longer ago is then purged where single purges are not known
 	KeepFacts  time.Duration // age below which no object is compacted or deleted; 0 is an hour. Far longer than any Append
+	TrimLeast  int           // so many facts make a new snapshot worth its while; 0 is 256
 
 	kicked chan struct{} // made under mu; holds one
 	mu     sync.Mutex    // guards what follows
@@ -308,7 +309,7 @@ func (l *Log) log() *slog.Logger {
 	return l.Log
 }
 
-func or(d, otherwise time.Duration) time.Duration {
+func or[T int | time.Duration](d, otherwise T) T {
 	if d == 0 {
 		return otherwise
 	}

@@ -13,7 +13,6 @@ import (
 )
 
 const (
-	trimLeast      = 256      // facts that make a new snapshot worth its while
 	trimMost       = 4000     // facts one Trim compacts, and objects it deletes
 	snapshotValues = 100_000  // purged names in a snapshot; over that the oldest become a floor
 	snapshotBytes  = 64 << 20 // over that nothing is compacted, and nothing lost
@@ -21,7 +20,8 @@ const (
 
 // Trim compacts facts older than KeepFacts into a snapshot, if there are many, and deletes what earlier ones left. Anyone may
 // call it at any time, also at once, and may be killed in it: a snapshot counts once the base names it, which is replaced only
-// by who read it last; and what the base no longer needs is deleted by whoever comes next.
+// by who read it last; and what the base no longer needs is deleted by whoever comes next. Who deletes by a base that was
+// replaced meanwhile takes no newer snapshot: it is younger than KeepFacts was when that began.
 func (l *Log) Trim(ctx context.Context) error {
 	b, info, err := l.readBase(ctx)
 	if err != nil {
@@ -43,7 +43,7 @@ func (l *Log) Trim(ctx context.Context) error {
 			break
 		}
 	}
-	if through-b.Through >= trimLeast {
+	if through-b.Through >= uint64(or(l.TrimLeast, 256)) {
 		if b, err = l.compact(ctx, b, info.ETag, through); err != nil {
 			return err
 		}
