@@ -33,16 +33,21 @@ func childConfig(dir string) disk.Config {
 
 func childKey(n int) cache.Key { return keyOf(n, int64(1+n*7919%300_000)) }
 
-// child stores bodies, and says which, and purges every tenth once it is stored. It goes on after what it finds.
+// child stores bodies, and says which, and purges every tenth once it is stored. It first repeats the purges that an
+// earlier child may not have come to, as an edge does from the purge log.
 func child(dir string) error {
 	tier, err := disk.Open(childConfig(dir))
 	if err != nil {
 		return err
 	}
+	position := tier.Position()
 	n, err := strconv.Atoi(os.Getenv(childDir + "_FROM"))
 	if err != nil {
 		return err
 	}
+	tier.Remove(func(k cache.Key, _ uint64) bool {
+		return k.Offset%10 == 9 && k.Offset < int64(n) && k.Offset > int64(position)
+	})
 	for ; ; n++ {
 		key := childKey(n)
 		for range 2 {
