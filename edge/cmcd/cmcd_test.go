@@ -240,3 +240,14 @@ func FuzzCMCD(f *testing.F) {
 		}
 	})
 }
+
+func TestKeysHaveTheirNames(t *testing.T) {
+	for k := cmcd.AggregateBitrate; k <= cmcd.Version; k++ {
+		if got := read(k.String() + "=\x01"); got != `{} unknown 0 refused 1 newer 0` {
+			t.Errorf("key %d is named %s, which is read as %s", k, k, got)
+		}
+		if got := read(k.String() + `=[`); got != `{} unknown 0 refused 1 newer 0` {
+			t.Errorf("key %d is named %s, which is read as %s", k, k, got)
+		}
+	}
+}

@@ -114,6 +114,12 @@ func (d *Data) find(k Key) *value {
 
 // forget removes the values of k: of a key that comes twice the last one counts (RFC 9651 section 4.2.2).
 func (d *Data) forget(k Key) {
+	if k == nextObject {
+		d.nexts = 0
+	}
+	if d.find(k) == nil {
+		return
+	}
 	kept := 0
 	for _, v := range d.values[:d.n] {
 		if v.key != k {
@@ -122,9 +128,6 @@ func (d *Data) forget(k Key) {
 		}
 	}
 	d.n = kept
-	if k == nextObject {
-		d.nexts = 0
-	}
 }
 
 func (d *Data) add(v value) bool {

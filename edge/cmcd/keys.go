@@ -93,14 +93,97 @@ func (k Key) String() string { return specs[k%keyCount].name }
 
 // keyOf is the key of a name; none is one that is not reserved.
 func keyOf(name []byte) Key {
-	switch string(name) { // no allocation
-	case "e", "h", "ts", "cen", "cmsdd", "cmsds", "rc", "smrt", "ttfb", "ttfbb", "ttlb", "url", "cdn":
-		return tolerated
+	if len(name) <= 2 {
+		return shortKey(name)
 	}
-	for k := none + 1; k < tolerated; k++ {
-		if specs[k].name == string(name) {
-			return k
-		}
+	switch string(name) { // no allocation
+	case "cen", "cmsdd", "cmsds", "smrt", "ttfb", "ttfbb", "ttlb", "url", "cdn":
+		return tolerated
+	case "bsa":
+		return Starvations
+	case "bsd":
+		return StarvedFor
+	case "bsda":
+		return StarvedForAltogether
+	case "cid":
+		return ContentID
+	case "dfa":
+		return DroppedFrames
+	case "lab":
+		return LowestAggregateBitrate
+	case "ltc":
+		return LiveLatency
+	case "msd":
+		return StartDelay
+	case "mtp":
+		return MeasuredThroughput
+	case "rtp":
+		return RequestedThroughput
+	case "sid":
+		return SessionID
+	case "sta":
+		return PlayerState
+	case "tab":
+		return TopAggregateBitrate
+	case "tbl":
+		return TargetBufferLength
+	case "tpb":
+		return TopPlayableBitrate
+	case "nor":
+		return nextObject
+	case "nrr":
+		return nextRange
+	}
+	return none
+}
+
+// shortKey is keyOf a name of one or two letters.
+func shortKey(name []byte) Key {
+	switch string(name) {
+	case "e", "h", "ts", "rc":
+		return tolerated
+	case "ab":
+		return AggregateBitrate
+	case "bg":
+		return Backgrounded
+	case "bl":
+		return BufferLength
+	case "br":
+		return Bitrate
+	case "bs":
+		return Starved
+	case "cs":
+		return Signature
+	case "d":
+		return Duration
+	case "dl":
+		return Deadline
+	case "ec":
+		return ErrorCode
+	case "lb":
+		return LowestBitrate
+	case "nr":
+		return NotRendered
+	case "ot":
+		return ObjectType
+	case "pb":
+		return PlayheadBitrate
+	case "pr":
+		return PlaybackRate
+	case "pt":
+		return PlayheadTime
+	case "sf":
+		return StreamingFormat
+	case "sn":
+		return SequenceNumber
+	case "st":
+		return StreamType
+	case "su":
+		return Startup
+	case "tb":
+		return TopBitrate
+	case "v":
+		return Version
 	}
 	return none
 }

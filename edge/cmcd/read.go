@@ -124,11 +124,11 @@ func (d *Data) read(b []byte) {
 	for len(b) > 0 {
 		var one []byte
 		one, b = cutMember(b)
-		one = bytes.Trim(one, " \t")
+		one = trimSpace(one)
 		if len(one) == 0 {
 			continue
 		}
-		if bytes.ContainsFunc(one, func(r rune) bool { return r < ' ' || r > '~' }) { // not a structured field
+		if !printable(one) { // not a structured field
 			d.Refused++
 			continue
 		}
@@ -138,6 +138,26 @@ func (d *Data) read(b []byte) {
 		}
 		d.member(name, v)
 	}
+}
+
+// trimSpace is bytes.Trim of spaces and tabs, without what that does for others.
+func trimSpace(b []byte) []byte {
+	for len(b) > 0 && (b[0] == ' ' || b[0] == '\t') {
+		b = b[1:]
+	}
+	for len(b) > 0 && (b[len(b)-1] == ' ' || b[len(b)-1] == '\t') {
+		b = b[:len(b)-1]
+	}
+	return b
+}
+
+func printable(b []byte) bool {
+	for _, c := range b {
+		if c < ' ' || c > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 // cutMember cuts b at the first comma that is not in a text.
