@@ -162,7 +162,7 @@ func (d *Data) AppendJSON(b []byte) []byte {
 		case boolean:
 			b = strconv.AppendBool(b, v.number == 1)
 		case text:
-			b = appendQuoted(b, d.Text(k))
+			b = appendJSONText(b, d.Text(k))
 		default:
 			b = append(append(append(b, '"'), d.Token(k)...), '"')
 		}
@@ -177,6 +177,24 @@ func appendQuoted[T string | []byte](b []byte, s T) []byte {
 		switch c := s[i]; {
 		case c == '"' || c == '\\':
 			b = append(b, '\\', c)
+		case c < ' ' || c > '~':
+			b = append(b, '?')
+		default:
+			b = append(b, c)
+		}
+	}
+	return append(b, '"')
+}
+
+// appendJSONText writes text that was read, escaping what encoding/json does, so that it is as long wherever it is copied.
+func appendJSONText(b, s []byte) []byte {
+	b = append(b, '"')
+	for _, c := range s {
+		switch {
+		case c == '"' || c == '\\':
+			b = append(b, '\\', c)
+		case c == '<' || c == '>' || c == '&':
+			b = append(b, '\\', 'u', '0', '0', '2'+c>>4&1, "0123456789abcdef"[c&15])
 		case c < ' ' || c > '~':
 			b = append(b, '?')
 		default:
