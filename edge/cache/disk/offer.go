@@ -13,6 +13,11 @@ type Body interface {
 	Release()
 }
 
+var (
+	_ Body = (*cache.Body)(nil)
+	_ Sink = (*cache.Writer)(nil)
+)
+
 // offer is a body that waits to be written, or is being written.
 type offer struct {
 	key   cache.Key

@@ -107,6 +107,11 @@ type Body interface {
 	Release()
 }
 
+var (
+	_ Body = (*cache.Body)(nil)
+	_ Sink = (*cache.Writer)(nil)
+)
+
 // Read hands the body of key to sink, chunk by chunk, each verified before. whole says that all of it was handed over;
 // otherwise the first n bytes were, they are good, and another source can go on from there.
 func (t *Tier) Read(ctx context.Context, key cache.Key, sink Sink) (n int64, whole bool) {
