@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/weirstream/weir/edge/cache"
 	"github.com/weirstream/weir/edge/cache/disk"
@@ -129,7 +130,7 @@ func TestFlippedWhileOpen(t *testing.T) {
 
 // TestGoodPrefix breaks the last block of a large body: what is handed over before is good, and another source can go on.
 func TestGoodPrefix(t *testing.T) {
-	config := disk.Config{Dir: t.TempDir(), Bytes: 64 << 20}
+	config := disk.Config{Dir: t.TempDir(), Bytes: 64 << 20, ReadStall: time.Minute}
 	tier := start(t, config)
 	key := keyOf(1, 1<<20)
 	put(t, tier, key, 1)

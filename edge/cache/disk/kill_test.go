@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/weirstream/weir/edge/cache"
 	"github.com/weirstream/weir/edge/cache/disk"
@@ -28,7 +29,7 @@ func TestMain(m *testing.M) {
 }
 
 func childConfig(dir string) disk.Config {
-	return disk.Config{Dir: dir, RegionBytes: 1 << 20, Bytes: 16 << 20}
+	return disk.Config{Dir: dir, RegionBytes: 1 << 20, Bytes: 16 << 20, ReadStall: time.Minute}
 }
 
 func childKey(n int) cache.Key { return keyOf(n, int64(1+n*7919%300_000)) }

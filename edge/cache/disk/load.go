@@ -83,11 +83,9 @@ func (t *Tier) indexRegion(r *region) error {
 		t.found(r, h, number, r.end)
 		r.end += recordLen(h.key, h.size)
 	}
-	if err := r.file.Truncate(r.end); err != nil {
-		return fmt.Errorf("cut off region: %w", err)
-	}
-	t.growing = true
-	return nil
+	err = r.cut()
+	t.growing = err == nil
+	return err
 }
 
 // loadFooter indexes a full region by its footer.

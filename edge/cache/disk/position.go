@@ -29,6 +29,11 @@ func (t *Tier) loadPosition() uint64 {
 // save writes the position, after everything that it says is done has reached the disk.
 func (t *Tier) save(position uint64) error {
 	for _, r := range t.regions {
+		if r.uncut { // it may be a record that was purged and is in no index
+			if err := r.cut(); err != nil {
+				return err
+			}
+		}
 		if !r.dirty {
 			continue
 		}

@@ -13,6 +13,7 @@ import (
 
 const (
 	readPiece = 256 << 10 // asked of the disk at once
+	maxStalls = 3         // reads that the disk does not answer, one after another, before the tier is off
 	frontMax  = fixedLen + maxName + maxBodySize/block*tableEntry
 )
 
@@ -181,6 +182,7 @@ func (r *reading) fetch(ctx context.Context, b []byte, off int64) error {
 	select {
 	case p := <-r.result:
 		if p.n == len(b) {
+			r.t.stalls.Store(0)
 			return nil
 		}
 		return p.err
@@ -197,7 +199,9 @@ func (r *reading) failed(ctx context.Context, err error) bool {
 	case errors.Is(err, errLost):
 		if ctx.Err() == nil {
 			r.t.counts.busy.Add(1)
-			r.t.fail(err)
+			if r.t.stalls.Add(1) >= maxStalls {
+				r.t.fail(err)
+			}
 		}
 		return true
 	case errors.Is(err, io.EOF): // cut off by somebody else

@@ -31,6 +31,7 @@ type region struct {
 	footer  int64  // where the written footer begins; 0 is none
 	dirty   bool   // marks were written and not synced
 	gone    bool   // the file has no name any more
+	uncut   bool   // there may be something behind end that a start would take for a record or a footer
 
 	entries []*entry // guarded by the tier's mu: what was ever indexed of it
 
@@ -95,12 +96,22 @@ func (r *region) mark(i int, off int64) error {
 	return nil
 }
 
+// cut removes what is behind the last record.
+func (r *region) cut() error {
+	r.uncut = true
+	if err := r.file.Truncate(r.end); err != nil {
+		return fmt.Errorf("cut off region: %w", err)
+	}
+	r.uncut = false
+	return nil
+}
+
 // seal writes the footer and the region to the disk itself: from here on it is only read and marked. A region without a
 // footer, since it could not be written, is read by its headers.
 func (r *region) seal() error {
 	b := r.records.encode(r.number)
 	if _, err := r.file.WriteAt(b, r.end); err != nil {
-		_ = r.file.Truncate(r.end)
+		_ = r.cut() // the first error is the one that counts
 		return fmt.Errorf("write footer: %w", err)
 	}
 	r.footer, r.records = r.end, footer{}

@@ -94,6 +94,7 @@ type Tier struct {
 	lock   *os.File // of the folder; the system gives it back however the process ends
 	counts counts
 	slots  chan struct{} // one a read
+	stalls atomic.Int32  // since the last piece that was read
 	pieces sync.Pool     // of *[]byte, a read's memory
 	reads  sync.WaitGroup
 

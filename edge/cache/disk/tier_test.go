@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	weir "github.com/weirstream/weir"
 	"github.com/weirstream/weir/edge/cache"
@@ -95,7 +96,7 @@ func put(t testing.TB, tier *disk.Tier, key cache.Key, stamp uint64) {
 
 // small is a tier of n regions of 64 KiB and one that comes and goes.
 func small(dir string, n int64) disk.Config {
-	return disk.Config{Dir: dir, RegionBytes: 64 << 10, Bytes: (n + 1) * (64 << 10)}
+	return disk.Config{Dir: dir, RegionBytes: 64 << 10, Bytes: (n + 1) * (64 << 10), ReadStall: time.Minute} // a busy machine is no fault
 }
 
 func start(t testing.TB, config disk.Config) *disk.Tier {
@@ -109,7 +110,7 @@ func start(t testing.TB, config disk.Config) *disk.Tier {
 }
 
 func TestSecondUseIsKept(t *testing.T) {
-	tier := start(t, disk.Config{Dir: t.TempDir(), Bytes: 64 << 20})
+	tier := start(t, disk.Config{Dir: t.TempDir(), Bytes: 64 << 20, ReadStall: time.Minute})
 	key := keyOf(1, 1000)
 	if tier.Offer(key, 1, open(contents(key, 1000))) {
 		t.Error("the first Offer of a key is taken")
@@ -134,7 +135,7 @@ func TestSecondUseIsKept(t *testing.T) {
 }
 
 func TestSizesComeBack(t *testing.T) {
-	config := disk.Config{Dir: t.TempDir(), Bytes: 64 << 20}
+	config := disk.Config{Dir: t.TempDir(), Bytes: 64 << 20, ReadStall: time.Minute}
 	sizes := []int64{1, 2, disk.Block - 1, disk.Block, disk.Block + 1, 256 << 10, 256<<10 + 1, 1 << 20, 3_333_333}
 	tier := start(t, config)
 	check := func() {
@@ -155,7 +156,7 @@ func TestSizesComeBack(t *testing.T) {
 }
 
 func TestUnknownLength(t *testing.T) {
-	tier := start(t, disk.Config{Dir: t.TempDir(), Bytes: 64 << 20})
+	tier := start(t, disk.Config{Dir: t.TempDir(), Bytes: 64 << 20, ReadStall: time.Minute})
 	key := keyOf(1, cache.Unknown)
 	for range 2 {
 		tier.Offer(key, 1, open(contents(key, 300_000)))
@@ -306,7 +307,7 @@ func TestBodiesAreReleased(t *testing.T) {
 }
 
 func TestFolderInUse(t *testing.T) {
-	config := disk.Config{Dir: t.TempDir(), Bytes: 64 << 20}
+	config := disk.Config{Dir: t.TempDir(), Bytes: 64 << 20, ReadStall: time.Minute}
 	tier := start(t, config)
 	if _, err := disk.Open(config); weir.KindOf(err) != weir.Conflict {
 		t.Errorf("Open of a folder in use = %v, want conflict", err)
@@ -321,7 +322,7 @@ func TestFolderInUse(t *testing.T) {
 }
 
 func TestClosedTierMisses(t *testing.T) {
-	tier := start(t, disk.Config{Dir: t.TempDir(), Bytes: 64 << 20})
+	tier := start(t, disk.Config{Dir: t.TempDir(), Bytes: 64 << 20, ReadStall: time.Minute})
 	put(t, tier, keyOf(1, 10), 1)
 	tier.Close()
 	tier.Offer(keyOf(2, 10), 1, open(nil))

@@ -14,12 +14,15 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/weirstream/weir/edge/cache"
 	"github.com/weirstream/weir/edge/cache/disk"
 )
 
 // fault is what a disk does instead of what it is asked: it returns the error, or waits until it is released.
 type fault struct {
 	reads, writes, syncs, cuts atomic.Pointer[error]
+	whole                      atomic.Bool  // writes are done before they fail
+	good                       atomic.Int64 // writes before the first that fails
 	hang                       atomic.Pointer[chan struct{}]
 	inside                     chan struct{} // gets a value for each read that hangs
 }
@@ -50,8 +53,11 @@ func (f faulty) ReadAt(b []byte, off int64) (int, error) {
 
 // WriteAt writes half of what it is given before it fails.
 func (f faulty) WriteAt(b []byte, off int64) (int, error) {
-	if err := f.f.writes.Load(); err != nil {
-		n, _ := f.File.WriteAt(b[:len(b)/2], off)
+	if err := f.f.writes.Load(); err != nil && f.f.good.Add(-1) < 0 {
+		if !f.f.whole.Load() {
+			b = b[:len(b)/2]
+		}
+		n, _ := f.File.WriteAt(b, off)
 		return n, *err
 	}
 	return f.File.WriteAt(b, off)
@@ -174,6 +180,40 @@ func TestWhatCannotBeCutOff(t *testing.T) {
 	check()
 }
 
+// A record whose write is said to have failed may be whole. If it cannot be cut off, the position of the purge log stays
+// where it was: the next start finds the record, and the purges after that.
+func TestRecordNobodyKnows(t *testing.T) {
+	tier, config, fault, clock, _ := troubled(t, 20)
+	put(t, tier, keyOf(1, 9000), 1)
+	tier.SetPosition(10)
+	tier.Settle()
+	var broken error = unix.EIO
+	fault.whole.Store(true)
+	fault.good.Store(1) // the body; the header fails
+	fault.cuts.Store(&broken)
+	fault.writes.Store(&broken)
+	put(t, tier, keyOf(2, 9000), 10)
+	fault.writes.Store(nil)
+	tier.Remove(func(_ cache.Key, stamp uint64) bool { return stamp < 11 })
+	tier.SetPosition(11)
+	clock.at.Add(int64(6 * time.Minute))
+	tier.Offer(keyOf(3, 10), 11, open(nil)) // wakes the writer
+	tier.Settle()
+	tier.Close()
+	fault.cuts.Store(nil)
+	tier = start(t, config)
+	if got := tier.Position(); got != 10 || !read(t, tier, keyOf(2, 9000), 9000) {
+		t.Errorf("Position = %d with a record that nobody knew, want 10; stats %+v", got, tier.Stats())
+	}
+	tier.Remove(func(_ cache.Key, stamp uint64) bool { return stamp < 11 })
+	tier.SetPosition(11)
+	tier.Close()
+	tier = start(t, config)
+	if tier.Position() != 11 || tier.Stats().Entries != 0 {
+		t.Errorf("position %d, stats %+v", tier.Position(), tier.Stats())
+	}
+}
+
 func TestReadErrors(t *testing.T) {
 	tier, _, fault, clock, log := troubled(t, 20)
 	put(t, tier, keyOf(1, 9000), 1)
@@ -244,15 +284,17 @@ func TestPurgeOnABrokenDisk(t *testing.T) {
 func TestHangingDisk(t *testing.T) {
 	f := &fault{inside: make(chan struct{}, 9)}
 	config := small(t.TempDir(), 20)
-	config.OpenFile, config.ReadStall, config.Reads = f.open, time.Millisecond, 2
+	config.OpenFile, config.ReadStall, config.Reads = f.open, time.Millisecond, 9
 	tier := start(t, config)
 	put(t, tier, keyOf(1, 9000), 1)
 	gate := make(chan struct{})
 	f.hang.Store(&gate)
-	if read(t, tier, keyOf(1, 9000), 9000) {
-		t.Error("a body came from a disk that hangs")
+	for range 5 {
+		if read(t, tier, keyOf(1, 9000), 9000) {
+			t.Error("a body came from a disk that hangs")
+		}
 	}
-	if s := tier.Stats(); s.Busy != 1 || s.State != "off" {
+	if s := tier.Stats(); s.Busy != 3 || s.State != "off" {
 		t.Errorf("stats %+v, want off", s)
 	}
 	close(gate)

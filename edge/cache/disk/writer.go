@@ -189,11 +189,9 @@ func (a *appending) append(b []byte) error {
 // abandon cuts off what was written. A region where that fails grows no more: behind a shorter record, what is left could
 // be taken for one.
 func (t *Tier) abandon(a *appending) error {
-	if err := a.r.file.Truncate(a.r.end); err != nil {
-		t.growing = false
-		return fmt.Errorf("cut off record: %w", err)
-	}
-	return nil
+	err := a.r.cut()
+	t.growing = err == nil
+	return err
 }
 
 // keep makes a record of what was appended and an entry of it, unless wanted, which is asked last and under mu, says that
