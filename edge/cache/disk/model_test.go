@@ -24,7 +24,7 @@ func TestManyAtOnce(t *testing.T) {
 		for worker := range uint64(6) {
 			rng := rand.New(rand.NewPCG(worker, uint64(round)))
 			wg.Go(func() {
-				for range scale(20_000, 300) {
+				for range scale(20_000, 200) {
 					n := rng.IntN(60)
 					key := cache.Key{Object: keyOf(n, 0).Object, Offset: int64(n), Length: int64(1 + n*397)}
 					switch do := rng.IntN(200); {
@@ -34,7 +34,7 @@ func TestManyAtOnce(t *testing.T) {
 						tier.SetPosition(number.Load())
 					case do < 60:
 						tier.Offer(key, number.Load(), open(contents(key, key.Length)))
-						if do < 20 {
+						if do < 3 {
 							tier.Settle()
 						}
 					default:
