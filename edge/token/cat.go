@@ -84,7 +84,7 @@ func (c *cat) Verify(r Request, now time.Time) (Grant, error) {
 		return Grant{}, malformed("CAT")
 	}
 	g := found.grant("cat", k)
-	err = c.check(&g, all, found.text, r, now)
+	err = c.check(&g, all, string(e.payload), r, now)
 	if err == nil {
 		g.Renewal, err = c.renewal(claims(all), e, k, found.place, now)
 	}
@@ -183,7 +183,7 @@ func sum256(secret, protected, payload []byte) ([]byte, error) {
 }
 
 // check goes through the claims. What may be used once is asked last, so that a refused request uses nothing up.
-func (c *cat) check(g *Grant, all claims, text string, r Request, now time.Time) error {
+func (c *cat) check(g *Grant, all claims, payload string, r Request, now time.Time) error {
 	for name := range all {
 		n, ok := name.(int64)
 		if !ok || !slices.Contains([]int64{claimIss, claimSub, claimAud, claimExp, claimNbf, claimIat, claimCti, claimReplay, claimV,
@@ -221,7 +221,7 @@ func (c *cat) check(g *Grant, all claims, text string, r Request, now time.Time)
 		}
 		id = hex.EncodeToString(b)
 	}
-	session(g, id, text)
+	session(g, id, payload)
 	return c.once(g, all, id, expires)
 }
 

@@ -50,7 +50,7 @@ func (c *cloudFront) Verify(r Request, now time.Time) (Grant, error) {
 		return Grant{}, badSignature()
 	}
 	g := p.found.grant("cloudfront", k)
-	session(&g, "", p.signature)
+	session(&g, "", string(policy))
 	if err := plainPath(g.Path); err != nil {
 		return Grant{}, err
 	}

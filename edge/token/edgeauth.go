@@ -106,7 +106,7 @@ func (e *edgeAuth) check(g *Grant, fields map[string]string, text, client string
 			return err
 		}
 	}
-	session(g, fields["id"], text)
+	session(g, fields["id"], text[:strings.LastIndex(text, "~hmac=")])
 	g.Subject = fields["data"]
 	acl, ok := fields["acl"]
 	if !ok {

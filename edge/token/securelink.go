@@ -100,7 +100,7 @@ func (s *secureLink) Verify(r Request, now time.Time) (Grant, error) {
 		if s.uses["remote_addr"] {
 			bind(&g, r.Client)
 		}
-		session(&g, "", found.text)
+		session(&g, "", string(sum))
 		return g, nil
 	}
 	return Grant{}, badSignature()

@@ -149,14 +149,15 @@ func unix(s string) (time.Time, bool) {
 	return time.Unix(n, 0), true
 }
 
-// session is an id for what a token calls itself, or for the token.
-func session(g *Grant, own, text string) {
+// session is an id for what a token calls itself, or for its signed part: the whole text would give one token many ids,
+// since ECDSA signatures and COSE's outer header can be changed by anybody.
+func session(g *Grant, own, signed string) {
 	if weir.ValidID(own) && len(own) >= 8 {
 		g.Session = own
 		return
 	}
 	if own == "" {
-		own = text
+		own = signed
 	}
 	sum := sha256.Sum256([]byte(strings.Join([]string{g.Format, g.Organisation, own}, "\x00")))
 	g.Session = hex.EncodeToString(sum[:16])

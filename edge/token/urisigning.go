@@ -81,7 +81,7 @@ func (u *uriSigning) Verify(r Request, now time.Time) (Grant, error) {
 	if err := u.check(&g, c, r, now); err != nil {
 		return Grant{}, err
 	}
-	session(&g, c.ID, found.text)
+	session(&g, c.ID, string(payload))
 	g.Renewal, err = u.renewal(payload, c, &g, k, now)
 	return g, err
 }
@@ -310,7 +310,7 @@ func (u *uriSigning) renewal(payload []byte, c jwtClaims, g *Grant, k *key, now 
 	if err != nil {
 		return nil, weir.Errorf(weir.Internal, "encode a renewed token: %w", err)
 	}
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.HS256, Key: jose.JSONWebKey{Key: k.secret, KeyID: k.id}}, nil)
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.HS256, Key: k.secret}, (&jose.SignerOptions{}).WithHeader("kid", k.id))
 	if err != nil {
 		return nil, weir.Errorf(weir.Internal, "sign a renewed token: %w", err)
 	}
