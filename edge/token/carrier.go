@@ -19,7 +19,7 @@ type carried struct {
 // a person can see and paste decides before what a browser adds. A token given twice in one place is refused.
 func (c carrier) find(r Request, format string) (carried, error) {
 	found := carried{path: r.Path, query: r.RawQuery}
-	if len(r.Path)+len(r.RawQuery) > maxText {
+	if len(r.Path)+len(r.RawQuery) > maxText || !plainHost(r.Host) {
 		return found, malformed(format)
 	}
 	if c.parameter != "" {

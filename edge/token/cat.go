@@ -53,7 +53,7 @@ type claims map[any]any
 // strict decodes what a signer writes and nothing clever: no double names, no open lengths, bounded depth and counts.
 func strict() cbor.DecMode {
 	m, err := cbor.DecOptions{DupMapKey: cbor.DupMapKeyEnforcedAPF, MaxNestedLevels: 10, MaxArrayElements: 64, MaxMapPairs: 64,
-		IndefLength: cbor.IndefLengthForbidden, IntDec: cbor.IntDecConvertSigned, UTF8: cbor.UTF8RejectInvalid}.DecMode()
+		IndefLength: cbor.IndefLengthForbidden, IntDec: cbor.IntDecConvertSignedOrFail, UTF8: cbor.UTF8RejectInvalid}.DecMode()
 	if err != nil {
 		panic(err) // the options are constants
 	}

@@ -114,7 +114,7 @@ func (c *cloudFront) custom(g *Grant, policy []byte, address string, r Request, 
 // present collects the parameters, or else the cookies: never some of each.
 func present(r Request) (presented, error) {
 	p := presented{found: carried{path: r.Path, query: r.RawQuery}}
-	if len(r.Path)+len(r.RawQuery) > maxText {
+	if len(r.Path)+len(r.RawQuery) > maxText || !plainHost(r.Host) {
 		return p, malformed("CloudFront")
 	}
 	fields := []struct {

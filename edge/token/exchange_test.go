@@ -142,3 +142,31 @@ func TestSecureLinkInPath(t *testing.T) {
 		t.Errorf("Verify of another prefix = %v", err)
 	}
 }
+
+// A client that moves a part of the path into its Host field must not turn a link to one file into one to another.
+func TestHostHoldsNoPath(t *testing.T) {
+	for file, name := range map[string]string{"cloudfront-botocore.json": "canned KTESTRSA", "urisigning-pyjwt.json": "regex a", "cat-hs256.json": "plain"} {
+		v, _ := find(t, file, name)
+		v.Host, v.Path = "edge.example/asset1/3", strings.TrimPrefix(v.Path, "/asset1/3")
+		if g, err := verifiers(t, load(t, file)[file]).Verify(v.request(), v.now()); weir.KindOf(err) != weir.Unauthenticated {
+			t.Errorf("%s: Verify = %+v, %v", name, g, err)
+		}
+	}
+}
+
+// Where a CAT names another address for those whose time is over, the refusal carries it.
+func TestElsewhere(t *testing.T) {
+	f := load(t, "cat-hs256.json")["cat-hs256.json"]
+	for _, v := range f.Vectors {
+		if v.Name != "expired, elsewhere" {
+			continue
+		}
+		_, err := verifiers(t, f).Verify(v.request(), v.now())
+		var other *token.Elsewhere
+		if !errors.As(err, &other) || other.Status != 302 || other.Location != "https://auth.example/login" {
+			t.Errorf("Verify = %v", err)
+		}
+		return
+	}
+	t.Error("no such vector")
+}

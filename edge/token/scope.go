@@ -26,6 +26,18 @@ func plainPath(path string) error {
 	return nil
 }
 
+// plainHost refuses a Host that holds part of a path: formats that sign scheme, host and path as one text would take
+// "edge.example/a" and "/x" for "edge.example" and "/a/x".
+func plainHost(host string) bool {
+	for i := range len(host) {
+		c := host[i]
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && !strings.ContainsRune(".-_:[]", rune(c)) {
+			return false
+		}
+	}
+	return len(host) <= 255
+}
+
 // widest is the shortest directory above path that covers allows whole: "<a>/", "<a>/<b>/" ...; covers gets it with its
 // leading slash. Directories that no native ticket can name are passed over: it is "" if none is left.
 func widest(path string, covers func(dir string) bool) string {

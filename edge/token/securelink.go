@@ -109,8 +109,11 @@ func (s *secureLink) Verify(r Request, now time.Time) (Grant, error) {
 func (s *secureLink) find(r Request) (found carried, expires string, err error) {
 	if s.inPath {
 		parts := strings.SplitN(r.Path, "/", 4) // "", MD5, EXPIRES, path
-		if len(parts) != 4 || len(parts[1]) < 22 || len(parts[1]) > 24 || len(r.Path) > maxText {
+		if len(parts) != 4 || len(parts[1]) < 22 || len(parts[1]) > 24 || len(r.Path) > maxText || !plainHost(r.Host) {
 			return found, "", ErrNone
+		}
+		if _, ok := unix(parts[2]); !ok {
+			return found, "", ErrNone // the first segment only looks like a sum
 		}
 		return carried{text: parts[1], place: InPath, path: "/" + parts[3], query: r.RawQuery}, parts[2], nil
 	}

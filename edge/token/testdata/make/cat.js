@@ -49,6 +49,7 @@ const flip = (n) => (t) => { const b = Buffer.from(t, 'base64url'); b[n < 0 ? b.
   await add('query', ok, catu({ query: { 'exact-match': 'a=1&b=2' } }), { query: 'b=2&a=1' }, '');
 
   await add('expired', no, { exp: now });
+  await add('expired, elsewhere', no, { exp: now - 1, catif: { exp: [302, { Location: 'https://auth.example/login' }, 'a'] } });
   await add('not yet valid', no, { nbf: now + 1 });
   await add('wrong issuer', no, { iss: 'somebody' , aud: 'nobody' });
   await add('wrong audience', no, { aud: ['nobody'] });
