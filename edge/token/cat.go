@@ -88,7 +88,7 @@ func (c *cat) Verify(r Request, now time.Time) (Grant, error) {
 	if err == nil {
 		g.Renewal, err = c.renewal(claims(all), e, k, found.place, now)
 	}
-	return g, err
+	return g.unless(err)
 }
 
 func openEnvelope(dec cbor.DecMode, raw []byte) (e envelope, ok bool) {

@@ -59,9 +59,11 @@ func (c *cloudFront) Verify(r Request, now time.Time) (Grant, error) {
 		if !ok {
 			return Grant{}, malformed("CloudFront")
 		}
-		return g, lifetime(&g, time.Time{}, until, now)
+		err := lifetime(&g, time.Time{}, until, now)
+		return g.unless(err)
 	}
-	return g, c.custom(&g, policy, address, r, now)
+	err = c.custom(&g, policy, address, r, now)
+	return g.unless(err)
 }
 
 // statement is a custom policy.

@@ -23,6 +23,10 @@
 //
 // Host, method, header, country and protocol conditions are checked when the token is exchanged, not at every segment.
 //
+// A CAT that may be used once (catreplay) is counted when it is exchanged: the edge must look for its own ticket first, or
+// a cookie's second request is a replay. secure_link's expressions join variables without marks between them: put a
+// character that no path has between $uri and what follows it.
+//
 // # Configuration
 //
 // ParseConfig reads JSON; unknown fields are errors:

@@ -39,7 +39,8 @@ func (e *edgeAuth) Verify(r Request, now time.Time) (Grant, error) {
 		for _, k := range e.keys {
 			if fields, ok := e.signed(text, found.path, k); ok {
 				g := found.grant("edgeauth", k)
-				return g, e.check(&g, fields, text, r.Client.Unmap().String(), now)
+				err := e.check(&g, fields, text, r.Client.Unmap().String(), now)
+				return g.unless(err)
 			}
 		}
 	}

@@ -107,6 +107,14 @@ func (e *Elsewhere) Error() string { return e.Err.Error() }
 // Unwrap is the refusal, which has the kind.
 func (e *Elsewhere) Unwrap() error { return e.Err }
 
+// unless is what Verify returns: no part of a grant with an error.
+func (g Grant) unless(err error) (Grant, error) {
+	if err != nil {
+		return Grant{}, err
+	}
+	return g, nil
+}
+
 func malformed(format string) error {
 	return weir.Errorf(weir.Unauthenticated, "this is not a %s token that can be read", format)
 }

@@ -83,7 +83,7 @@ func (u *uriSigning) Verify(r Request, now time.Time) (Grant, error) {
 	}
 	session(&g, c.ID, string(payload))
 	g.Renewal, err = u.renewal(payload, c, &g, k, now)
-	return g, err
+	return g.unless(err)
 }
 
 // open checks the signature. The header's alg must be the key's: a public key never becomes an HMAC secret, and "none"

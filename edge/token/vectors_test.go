@@ -107,6 +107,9 @@ func TestVectors(t *testing.T) {
 			if err != nil {
 				refused[format]++
 				noEcho(t, v, err)
+				if g != (token.Grant{}) {
+					t.Errorf("%s: %s: part of a grant with an error: %+v", name, v.Name, g)
+				}
 				continue
 			}
 			accepted[format]++
