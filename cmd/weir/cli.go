@@ -23,6 +23,7 @@ type cli struct {
 	Nginx   nginxCmd   `cmd:"" help:"Write the configuration of the nginx in front, and keep it true to the registry."`
 	Check   checkCmd   `cmd:"" help:"Say what this machine lacks, in words."`
 	Bus     busCmd     `cmd:"" help:"Look at messages that could not be handled, and bring them back."`
+	Bench   benchCmd   `cmd:"" help:"Load a server as viewers would, and report what it did."`
 	Version versionCmd `cmd:"" help:"Print the version of weir and of the tools it uses."`
 
 	MigrateStore migrateCmd `cmd:"" help:"Copy everything from one set of engines to another, and verify it."`

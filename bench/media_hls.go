@@ -1,0 +1,110 @@
+package bench
+
+import (
+	"bytes"
+	"net/url"
+	"slices"
+
+	"github.com/grafov/m3u8"
+
+	weir "github.com/weirstream/weir"
+)
+
+func isPlaylist(b []byte) bool {
+	return bytes.HasPrefix(bytes.TrimLeft(b, "\ufeff \r\n"), []byte("#EXTM3U"))
+}
+
+func readHLS(base *url.URL, b []byte) (Presentation, error) {
+	list, kind, err := m3u8.DecodeFrom(bytes.NewReader(b), false)
+	if err != nil {
+		return Presentation{}, weir.Errorf(weir.Unprocessable, "read playlist: %w", err)
+	}
+	if kind == m3u8.MEDIA {
+		r := Rendition{}
+		live, again, err := r.read(base, b)
+		return Presentation{Rungs: []Rendition{r}, Live: live, Again: again}, err
+	}
+	master, ok := list.(*m3u8.MasterPlaylist)
+	if !ok {
+		return Presentation{}, weir.Errorf(weir.Unprocessable, "this is not a playlist")
+	}
+	var p Presentation
+	for _, v := range master.Variants {
+		if v == nil || v.Iframe || v.URI == "" {
+			continue
+		}
+		u, err := resolve(base, v.URI)
+		if err != nil {
+			return p, err
+		}
+		p.Rungs = append(p.Rungs, Rendition{Rate: int64(v.Bandwidth), Playlist: u})
+		for _, a := range v.Alternatives {
+			if a == nil || a.Type != "AUDIO" || a.URI == "" || len(p.Audio) > 0 && !a.Default {
+				continue
+			}
+			u, err := resolve(base, a.URI)
+			if err != nil {
+				return p, err
+			}
+			p.Audio = []Rendition{{Playlist: u}}
+		}
+	}
+	slices.SortStableFunc(p.Rungs, func(a, b Rendition) int { return int(a.Rate - b.Rate) })
+	p.Rungs = slices.CompactFunc(p.Rungs, func(a, b Rendition) bool { return a.Playlist.String() == b.Playlist.String() })
+	return p, nil
+}
+
+// read takes the segments of a media playlist. A segment that was listed before keeps its start; one that is new begins
+// where the one before it ends.
+func (r *Rendition) read(base *url.URL, b []byte) (live bool, again float64, err error) {
+	list, kind, err := m3u8.DecodeFrom(bytes.NewReader(b), false)
+	if err != nil || kind != m3u8.MEDIA {
+		return false, 0, weir.Errorf(weir.Unprocessable, "read media playlist: %w", err)
+	}
+	media, ok := list.(*m3u8.MediaPlaylist)
+	if !ok || media.Count() > maxSegments {
+		return false, 0, weir.Errorf(weir.Unprocessable, "this is not a media playlist of up to %d segments", maxSegments)
+	}
+	at, known := 0.0, r.Segments
+	var segments []MediaSegment
+	var init *url.URL
+	if media.Map != nil {
+		if init, err = resolve(base, media.Map.URI); err != nil {
+			return false, 0, err
+		}
+	}
+	for i := range media.Count() {
+		s := media.Segments[i]
+		if s.Map != nil {
+			if init, err = resolve(base, s.Map.URI); err != nil {
+				return false, 0, err
+			}
+		}
+		u, err := resolve(base, s.URI)
+		if err != nil {
+			return false, 0, err
+		}
+		number := media.SeqNo + uint64(i)
+		if i == 0 {
+			at = startOf(known, number)
+		}
+		segments = append(segments, MediaSegment{URL: u, Init: init, Start: at, Seconds: s.Duration, Number: number})
+		at += s.Duration
+	}
+	r.Segments = segments
+	return !media.Closed, max(1, media.TargetDuration), nil
+}
+
+// startOf is when the segment of a number begins, given what was listed before.
+func startOf(known []MediaSegment, number uint64) float64 {
+	for _, s := range known {
+		if s.Number == number {
+			return s.Start
+		}
+	}
+	if len(known) == 0 {
+		return 0
+	}
+	last := known[len(known)-1]
+	return last.Start + last.Seconds*float64(number-last.Number)
+}
