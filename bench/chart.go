@@ -121,7 +121,7 @@ func digits(v float64) string {
 	case a >= 0.1:
 		return trim(fmt.Sprintf("%.2f", v))
 	}
-	return fmt.Sprintf("%.3g", v)
+	return fmt.Sprintf("%.2g", v)
 }
 
 func trim(s string) string { return strings.TrimRight(strings.TrimRight(s, "0"), ".") }
@@ -132,7 +132,9 @@ func lines(title, sub string, x, y axis, all []series) chart {
 	var b strings.Builder
 	frame(&b, title, x, y)
 	for _, s := range all {
-		c.Legend = append(c.Legend, legend{s.name, s.colour % colours, s.dashed})
+		if len(all) > 1 {
+			c.Legend = append(c.Legend, legend{s.name, s.colour % colours, s.dashed})
+		}
 		var points strings.Builder
 		for i := range s.xs {
 			fmt.Fprintf(&points, "%.1f,%.1f ", left(x, s.xs[i]), top(y, s.ys[i]))

@@ -144,14 +144,14 @@ func charts(results []Result) []chart {
 	for i, r := range results {
 		names[i] = r.Name
 	}
-	if perCPU := values(results, Result.GbpsPerCPU); slices.Max(perCPU) > 0 {
+	if perCPU := values(results, Result.GbpsPerCPU); len(results) > 1 && slices.Max(perCPU) > 0 { // of one, the cards tell
 		out = append(out, bars("Gigabits per server CPU-second", "more is better", names, perCPU, "Gb"),
 			bars("Requests per server CPU-second", "more is better", names, values(results, Result.RequestsPerCPU), ""))
 	}
 	out = append(out,
 		timeChart("Throughput", "Gbps", results, rateOf(func(s Second) float64 { return float64(s.Bytes) * 8 / 1e9 }), nil),
 		timeChart("Requests", "requests a second", results, rateOf(func(s Second) float64 { return float64(s.Requests) }), nil),
-		timeChart("Latency over time", "ms, whole answer", results, each(func(s Second) float64 { return s.P50 }), each(func(s Second) float64 { return s.P99 })),
+		timeChart(overTime, "ms, whole answer", results, each(func(s Second) float64 { return s.P50 }), each(func(s Second) float64 { return s.P99 })),
 		timeChart("CPU", "cores busy", results, rateOf(func(s Second) float64 { return s.ServerCPU }), rateOf(func(s Second) float64 { return s.ClientCPU })))
 	if failed := values(results, func(r Result) float64 { return float64(r.Failed()) }); slices.Max(failed) > 0 {
 		out = append(out, timeChart("Errors", "errors a second", results, rateOf(func(s Second) float64 { return float64(s.Errors) }), nil))
@@ -174,6 +174,9 @@ func qoeCharts(results []Result, names []string) []chart {
 		all = append(all, percentileSeries(r.Name, r.QoE.Startup, i))
 	}
 	out = append(out, percentileChart("Startup by percentile", "from pressing play to playing", all))
+	if len(results) == 1 {
+		return out
+	}
 	return append(out,
 		bars("Waiting in the middle", "share of the time; less is better", names, q(func(q *QoE) float64 { return q.Rebuffer * 100 }), "%"),
 		bars("Mean bit rate", "of what was loaded; more is better", names, q(func(q *QoE) float64 { return q.BitRate / 1e6 }), "Mbit/s"))
@@ -251,11 +254,14 @@ func rateOf(f func(Second) float64) func(before float64, s Second) float64 {
 	return func(before float64, s Second) float64 { return ratio(f(s), s.At-before) }
 }
 
+// overTime is the title of the chart in which a second without a value is left out.
+const overTime = "Latency over time"
+
 // timeChart draws main, and dashed beside it second, over the run's seconds.
 func timeChart(title, label string, results []Result, main, second func(float64, Second) float64) chart {
 	var all []series
 	longest, high := 0.0, 0.0
-	words := map[string][2]string{"CPU": {"server", "client"}, "Latency over time": {"p50", "p99"}}[title]
+	words := map[string][2]string{"CPU": {"server", "client"}, overTime: {"p50", "p99"}}[title]
 	for i, r := range results {
 		for k, f := range []func(float64, Second) float64{main, second} {
 			if f == nil {
@@ -271,6 +277,10 @@ func timeChart(title, label string, results []Result, main, second func(float64,
 					continue // too short a rest to say anything
 				}
 				v := f(before, at)
+				if v == 0 && title == overTime {
+					before = at.At
+					continue // nothing was answered, which took no time
+				}
 				s.xs, s.ys = append(s.xs, at.At), append(s.ys, v)
 				before, longest, high = at.At, max(longest, at.At), max(high, v)
 			}
