@@ -20,13 +20,19 @@ type asker struct {
 func (a *asker) ask(ctx context.Context, t Target, intended time.Time, body *[]byte) (answer, error) {
 	ans, err := a.get(ctx, t, body)
 	if err != nil {
-		if ctx.Err() == nil || !errors.Is(err, errTimeout) && !errors.Is(err, errDial) { // else it is the run that ended
+		if !over(ctx) || !errors.Is(err, errTimeout) && !errors.Is(err, errDial) { // else it is the run that ended
 			a.run.Fail(err)
 		}
 		return ans, err
 	}
 	a.run.Answer(t.Kind, ans.bytes, ans.first.Sub(intended), ans.last.Sub(intended))
 	return ans, nil
+}
+
+// over says whether a run is. A dial gives up at the context's deadline, which may be before the context knows of it.
+func over(ctx context.Context) bool {
+	end, has := ctx.Deadline()
+	return ctx.Err() != nil || has && !time.Now().Before(end)
 }
 
 func (a *asker) get(ctx context.Context, t Target, body *[]byte) (answer, error) {

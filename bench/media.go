@@ -19,6 +19,8 @@ type Presentation struct {
 	Audio []Rendition // the sound that goes with it, at most one rendition
 	Live  bool        // it grows: the manifest is to be read again
 	Again float64     // seconds after which
+	// Growing says that it is Live only until it is complete, and is watched from its start: HLS's EVENT.
+	Growing bool
 }
 
 // Rendition is one encoding of a track. HLS has a playlist each, so Segments is empty until that is read.

@@ -21,8 +21,10 @@ func readHLS(base *url.URL, b []byte) (Presentation, error) {
 	}
 	if kind == m3u8.MEDIA {
 		r := Rendition{}
-		live, again, err := r.read(base, b)
-		return Presentation{Rungs: []Rendition{r}, Live: live, Again: again}, err
+		p := Presentation{}
+		err := p.update(&r, base, b)
+		p.Rungs = []Rendition{r}
+		return p, err
 	}
 	master, ok := list.(*m3u8.MasterPlaylist)
 	if !ok {
@@ -54,35 +56,35 @@ func readHLS(base *url.URL, b []byte) (Presentation, error) {
 	return p, nil
 }
 
-// read takes the segments of a media playlist. A segment that was listed before keeps its start; one that is new begins
-// where the one before it ends.
-func (r *Rendition) read(base *url.URL, b []byte) (live bool, again float64, err error) {
+// update takes the segments of a rendition's media playlist. A segment that was listed before keeps its start; one that is new
+// begins where the one before it ends.
+func (p *Presentation) update(r *Rendition, base *url.URL, b []byte) error {
 	list, kind, err := m3u8.DecodeFrom(bytes.NewReader(b), false)
 	if err != nil || kind != m3u8.MEDIA {
-		return false, 0, weir.Errorf(weir.Unprocessable, "read media playlist: %w", err)
+		return weir.Errorf(weir.Unprocessable, "read media playlist: %w", err)
 	}
 	media, ok := list.(*m3u8.MediaPlaylist)
 	if !ok || media.Count() > maxSegments {
-		return false, 0, weir.Errorf(weir.Unprocessable, "this is not a media playlist of up to %d segments", maxSegments)
+		return weir.Errorf(weir.Unprocessable, "this is not a media playlist of up to %d segments", maxSegments)
 	}
 	at, known := 0.0, r.Segments
 	var segments []MediaSegment
 	var init *url.URL
 	if media.Map != nil {
 		if init, err = resolve(base, media.Map.URI); err != nil {
-			return false, 0, err
+			return err
 		}
 	}
 	for i := range media.Count() {
 		s := media.Segments[i]
 		if s.Map != nil {
 			if init, err = resolve(base, s.Map.URI); err != nil {
-				return false, 0, err
+				return err
 			}
 		}
 		u, err := resolve(base, s.URI)
 		if err != nil {
-			return false, 0, err
+			return err
 		}
 		number := media.SeqNo + uint64(i)
 		if i == 0 {
@@ -92,7 +94,8 @@ func (r *Rendition) read(base *url.URL, b []byte) (live bool, again float64, err
 		at += s.Duration
 	}
 	r.Segments = segments
-	return !media.Closed, max(1, media.TargetDuration), nil
+	p.Live, p.Growing, p.Again = !media.Closed, !media.Closed && media.MediaType == m3u8.EVENT, max(1, media.TargetDuration)
+	return nil
 }
 
 // startOf is when the segment of a number begins, given what was listed before.

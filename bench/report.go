@@ -287,5 +287,10 @@ func timeChart(title, label string, results []Result, main, second func(float64,
 			all = append(all, s)
 		}
 	}
-	return lines(title, "", linear("seconds since the start", longest), linear(label, high), all)
+	x := linear("seconds since the start", longest)
+	if longest > 0 {
+		x.max = longest
+		x.ticks = slices.DeleteFunc(x.ticks, func(m mark) bool { return m.at > longest })
+	}
+	return lines(title, "", x, linear(label, high), all)
 }

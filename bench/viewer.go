@@ -31,7 +31,7 @@ func (v *viewer) watch(ctx context.Context, t Target) {
 	defer v.asker.close()
 	v.inits = map[string]bool{}
 	defer func() {
-		if ctx.Err() == nil || v.Started {
+		if !over(ctx) || v.Started {
 			v.run.viewer(v.session) // who the run's end cut off before the start says nothing of the server
 		}
 	}()
@@ -103,7 +103,7 @@ func (v *viewer) open(ctx context.Context, t Target) bool {
 	if !v.list(ctx, &v.show.Rungs[0]) || len(v.show.Audio) > 0 && !v.list(ctx, &v.show.Audio[0]) {
 		return false
 	}
-	if v.show.Live { // three segments behind the edge: RFC 8216 section 6.3.3
+	if v.show.Live && !v.show.Growing { // three segments behind the edge: RFC 8216 section 6.3.3
 		s := v.show.Rungs[0].Segments
 		v.head = s[max(0, len(s)-3)].Start
 	}
@@ -129,7 +129,7 @@ func (v *viewer) manifest(ctx context.Context, t Target) (*url.URL, bool) {
 		}
 		v.pass()
 		if err != nil {
-			if ctx.Err() == nil {
+			if !over(ctx) {
 				v.run.Fail(err)
 			}
 			return nil, false
@@ -153,12 +153,10 @@ func (v *viewer) list(ctx context.Context, r *Rendition) bool {
 		if !ok {
 			return false
 		}
-		live, again, err := r.read(base, v.body)
-		if err != nil {
+		if err := v.show.update(r, base, v.body); err != nil {
 			v.run.Fail(err)
 			return false
 		}
-		v.show.Live, v.show.Again = live, again
 		v.read = time.Now()
 	}
 	if len(r.Segments) == 0 {
