@@ -31,6 +31,9 @@ func ParseHead(b []byte) (h Head, n int, err error) {
 	if end > maxHead {
 		return h, 0, weir.Errorf(weir.Unprocessable, "the answer's head is longer than %d bytes", maxHead)
 	}
+	if bytes.Count(b[:end], []byte("\n")) != bytes.Count(b[:end], []byte("\r\n")) {
+		return h, 0, weir.Errorf(weir.Unprocessable, "a line ends without CR, where others would begin another field")
+	}
 	line, rest, _ := bytes.Cut(b[:end], []byte("\r\n"))
 	if len(line) < 12 || string(line[:7]) != "HTTP/1." || line[8] != ' ' || len(line) > 12 && line[12] != ' ' {
 		return h, 0, weir.Errorf(weir.Unprocessable, "this is not a status line")

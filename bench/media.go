@@ -9,7 +9,7 @@ import (
 // The bounds of what a player reads.
 const (
 	maxManifest = 8 << 20
-	maxSegments = 100_000 // of one rendition
+	maxSegments = 200_000 // of an MPD's pictures, or of a playlist
 	maxRungs    = 64
 )
 

@@ -1,7 +1,11 @@
 package bench
 
 import (
+	"bytes"
+	"encoding/xml"
+	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"regexp"
 	"slices"
@@ -17,6 +21,9 @@ import (
 // readDASH reads an MPD with SegmentTemplate (ISO/IEC 23009-1 section 5.3.9.4), by timeline or by number. Renditions that
 // several periods have in common, by id, are one.
 func readDASH(base *url.URL, b []byte) (Presentation, error) {
+	if err := wellFormed(b); err != nil {
+		return Presentation{}, err
+	}
 	m, err := mpd.MPDFromBytes(b)
 	if err != nil {
 		return Presentation{}, weir.Errorf(weir.Unprocessable, "read MPD: %w", err)
@@ -67,6 +74,25 @@ func readDASH(base *url.URL, b []byte) (Presentation, error) {
 	return p, nil
 }
 
+// wellFormed reads a document with the standard library first: dash-mpd's reader does not come to an end on one that breaks
+// off (testdata/fuzz/FuzzReadManifest).
+func wellFormed(b []byte) error {
+	d := xml.NewDecoder(bytes.NewReader(b))
+	root := ""
+	for {
+		token, err := d.Token()
+		switch {
+		case errors.Is(err, io.EOF) && root == "MPD":
+			return nil
+		case err != nil:
+			return weir.Errorf(weir.Unprocessable, "this is neither a playlist nor an MPD: %w", err)
+		}
+		if start, ok := token.(xml.StartElement); ok && root == "" {
+			root = start.Name.Local
+		}
+	}
+}
+
 // periodLength is 0 if the MPD does not tell.
 func periodLength(m *mpd.MPD, i int, start float64) float64 {
 	switch p := m.Periods[i]; {
@@ -115,6 +141,13 @@ func readSet(into map[string]*Rendition, base *url.URL, set *mpd.AdaptationSetTy
 		}
 		if err := expand(r, rb, rep, t, start, length); err != nil {
 			return err
+		}
+		total := 0
+		for _, r := range into {
+			total += len(r.Segments)
+		}
+		if len(into) > maxRungs || total > maxSegments {
+			return weir.Errorf(weir.Unprocessable, "more than %d renditions or %d segments", maxRungs, maxSegments)
 		}
 	}
 	return nil

@@ -14,10 +14,24 @@ func isPlaylist(b []byte) bool {
 	return bytes.HasPrefix(bytes.TrimLeft(b, "\ufeff \r\n"), []byte("#EXTM3U"))
 }
 
-func readHLS(base *url.URL, b []byte) (Presentation, error) {
-	list, kind, err := m3u8.DecodeFrom(bytes.NewReader(b), false)
+// decode is grafov's reading. It panics on some playlists that are none (testdata/fuzz/FuzzReadManifest).
+func decode(b []byte) (list m3u8.Playlist, kind m3u8.ListType, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = weir.Errorf(weir.Unprocessable, "this playlist cannot be read: %v", p)
+		}
+	}()
+	list, kind, err = m3u8.DecodeFrom(bytes.NewReader(b), false)
 	if err != nil {
-		return Presentation{}, weir.Errorf(weir.Unprocessable, "read playlist: %w", err)
+		return nil, 0, weir.Errorf(weir.Unprocessable, "read playlist: %w", err)
+	}
+	return list, kind, nil
+}
+
+func readHLS(base *url.URL, b []byte) (Presentation, error) {
+	list, kind, err := decode(b)
+	if err != nil {
+		return Presentation{}, err
 	}
 	if kind == m3u8.MEDIA {
 		r := Rendition{}
@@ -59,9 +73,9 @@ func readHLS(base *url.URL, b []byte) (Presentation, error) {
 // update takes the segments of a rendition's media playlist. A segment that was listed before keeps its start; one that is new
 // begins where the one before it ends.
 func (p *Presentation) update(r *Rendition, base *url.URL, b []byte) error {
-	list, kind, err := m3u8.DecodeFrom(bytes.NewReader(b), false)
-	if err != nil || kind != m3u8.MEDIA {
-		return weir.Errorf(weir.Unprocessable, "read media playlist: %w", err)
+	list, _, err := decode(b)
+	if err != nil {
+		return err
 	}
 	media, ok := list.(*m3u8.MediaPlaylist)
 	if !ok || media.Count() > maxSegments {
