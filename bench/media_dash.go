@@ -87,8 +87,15 @@ func wellFormed(b []byte) error {
 		case err != nil:
 			return weir.Errorf(weir.Unprocessable, "this is neither a playlist nor an MPD: %w", err)
 		}
-		if start, ok := token.(xml.StartElement); ok && root == "" {
-			root = start.Name.Local
+		switch token := token.(type) {
+		case xml.StartElement:
+			if root == "" {
+				root = token.Name.Local
+			}
+		case xml.CharData:
+			if root == "" && len(bytes.TrimSpace(token)) > 0 {
+				return weir.Errorf(weir.Unprocessable, "this is neither a playlist nor an MPD: it begins with text")
+			}
 		}
 	}
 }
