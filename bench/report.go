@@ -122,7 +122,7 @@ func cards(r Result) []card {
 	out = append(out, card{"CPU", digits(r.CPU.Client), "s client", serverWords(r)})
 	if q := r.QoE; q != nil {
 		out = append(out,
-			card{"Startup, p50", digits(q.Startup.P50 / 1000), "s", "p99 " + digits(q.Startup.P99/1000) + " s"},
+			card{"Startup, p50", digits(q.Startup.P50), "ms", "p99 " + digits(q.Startup.P99) + " ms"},
 			card{"Waiting in the middle", digits(q.Rebuffer * 100), "%", fmt.Sprintf("%d of %d players stalled", q.Stalled, q.Players)},
 			card{"Mean bit rate", digits(q.BitRate / 1e6), "Mbit/s", digits(q.Switches) + " switches a minute"})
 	}

@@ -58,12 +58,12 @@ func ratios(results []Result) table {
 		}
 		row = append(row, fmt.Sprint(r.Failed()), digits(r.CPU.Client))
 		if qoe {
-			row = append(row, digits(r.QoE.Startup.P50/1000), digits(r.QoE.Rebuffer*100), digits(r.QoE.BitRate/1e6))
+			row = append(row, digits(r.QoE.Startup.P50), digits(r.QoE.Rebuffer*100), digits(r.QoE.BitRate/1e6))
 		}
 		t.Rows = append(t.Rows, row)
 	}
 	if qoe {
-		t.Heads = append(t.Heads, "startup p50, s", "waiting, %", "Mbit/s")
+		t.Heads = append(t.Heads, "startup p50, ms", "waiting, %", "Mbit/s")
 	}
 	return t
 }
@@ -93,8 +93,8 @@ func Summary(w io.Writer, r Result) {
 	}
 	fmt.Fprintln(w)
 	if q := r.QoE; q != nil {
-		fmt.Fprintf(w, "  %-22s startup p50 %s s, p99 %s s; %s %% of the time waited in the middle; %s Mbit/s, %s switches a minute\n", fmt.Sprintf("%d players", q.Players),
-			digits(q.Startup.P50/1000), digits(q.Startup.P99/1000), digits(q.Rebuffer*100), digits(q.BitRate/1e6), digits(q.Switches))
+		fmt.Fprintf(w, "  %-22s startup p50 %s ms, p99 %s ms; %s %% of the time waited in the middle; %s Mbit/s, %s switches a minute\n", fmt.Sprintf("%d players", q.Players),
+			digits(q.Startup.P50), digits(q.Startup.P99), digits(q.Rebuffer*100), digits(q.BitRate/1e6), digits(q.Switches))
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.Errors)) {
 		fmt.Fprintf(w, "  %-22s %d\n", "failed: "+name, r.Errors[name])

@@ -187,6 +187,9 @@ func (v *viewer) step(ctx context.Context, t Target) (more, ok bool) {
 	if wait := v.Wait(next.Seconds); wait > 0 {
 		pause(ctx, time.Duration(wait*float64(time.Second)))
 		v.pass()
+		if over(ctx) {
+			return false, false // else all who wait would ask at once when the run ends
+		}
 	}
 	if !v.load(ctx, next, true) {
 		return false, false
@@ -224,6 +227,9 @@ func (v *viewer) sound(ctx context.Context, s MediaSegment) bool {
 func (v *viewer) again(ctx context.Context, t Target, r *Rendition) bool {
 	pause(ctx, time.Until(v.read.Add(time.Duration(max(1, v.show.Again)/2*float64(time.Second)))))
 	v.pass()
+	if over(ctx) {
+		return false
+	}
 	if r.Playlist != nil {
 		return v.list(ctx, r) && (len(v.show.Audio) == 0 || v.list(ctx, &v.show.Audio[0]))
 	}

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Side-by-side runs of weir's edge, nginx and Varnish before one origin. Sourced by scripts/bench, which runs
-# `bench hit`, `bench herd`, `bench wrk` and `bench page`. Settings, all of the environment:
+# `bench hit`, `herd`, `wrk`, `faults` and `page`. Settings, all of the environment:
 #
 #   SECONDS_EACH=8       how long each measurement takes (CI: 2)
 #   RUNS=5               runs of each cell, one server after the other; the median counts
@@ -9,13 +9,13 @@
 #   WEIR_FLAGS           further flags of the weir that is measured; the same for all cells
 #   WEIR_TICKET          a native ticket for bench/ that this weir takes, if it cannot be asked for one
 
-weir=bin/weir
+weir=${WEIR_BIN:-bin/weir}
 
 # start_origin [FLAGS] starts bench's origin and sets ORIGIN.
 start_origin() {
   coproc ORIGIN_PROCESS { exec "$weir" bench origin --listen 127.0.0.1:0 "$@"; }
   origin_pid=$ORIGIN_PROCESS_PID
-  read -r ORIGIN <&"${ORIGIN_PROCESS[0]}"
+  read -r ORIGIN <&"${ORIGIN_PROCESS[0]}" || { echo "bench: the origin did not start" >&2; exit 1; }
 }
 
 # start_weir starts an edge before the origin, with tickets on, and sets WEIR_EDGE and TICKET. It fails if this weir has no
@@ -27,12 +27,17 @@ start_weir() {
     --edge-listen 127.0.0.1:0 --admin-listen 127.0.0.1:0 --listen 127.0.0.1:0 --cache-bytes "${WEIR_PEERS_CACHE_MB:-1024}MiB" ${WEIR_FLAGS:-}; }
   weir_pid=$WEIR_PROCESS_PID
   local line
-  read -r line <&"${WEIR_PROCESS[0]}"
+  read -r line <&"${WEIR_PROCESS[0]}" || { echo "bench: weir did not start" >&2; exit 1; }
   WEIR_EDGE=$(jq -re '.edge // .Edge' <<<"$line")
   WEIR_EDGE=http://${WEIR_EDGE#http://}
   case " ${WEIR_FLAGS:-} " in
     *" --tickets=off "*) TICKET= ;;
-    *) TICKET=${WEIR_TICKET:-$("$weir" ticket --data "$work/data" --prefix bench/)} ;;
+    *)
+      TICKET=${WEIR_TICKET:-$("$weir" ticket --data "$work/data" --prefix bench/)} || {
+        echo "bench: no ticket for bench/: set WEIR_TICKET, or WEIR_FLAGS=--tickets=off to measure without" >&2
+        exit 1
+      }
+      ;;
   esac
 }
 
@@ -231,6 +236,26 @@ wrk_agrees() {
   echo "Largest difference: $worst %."
 }
 
+# faults puts every cache before an origin that breaks at random; what a client is handed whole must be right.
+faults() {
+  local s i urls
+  up --faults all --share 0.3 --stall 1s --max-age 1s
+  head_of "origin faults" faults
+  echo "A third of the origin's answers is truncated, reset, cut within chunks, stopped for 1 s, of a wrong length, or 503. Fifty objects of"
+  echo "200 KB that are fresh for 1 s, 16 connections, every body compared."
+  echo
+  echo "| server | right bodies | corrupt | silently short | visibly broken | origin reads |"
+  echo "|---|---|---|---|---|---|"
+  mkdir -p "$work/cell"
+  for s in $servers; do
+    urls=()
+    for i in $(seq 50); do urls+=("$(url "$s" "/bench/200k/$s/$i.m4s")"); done
+    curl -s -X DELETE "$ORIGIN/-/reads"
+    "$weir" bench faults "${urls[@]}" -c 16 --for "${SECONDS_EACH}s" --name "$s" --out "$work/cell/$s.1.json" --json >/dev/null || true # it is in the result
+    echo "| $s | $(of .requests "$s") | $(of '.errors.corrupt // 0' "$s") | $(of '.errors["silently-short"] // 0' "$s") | $(of '.errors | del(.corrupt, .["silently-short"]) | add // 0' "$s") | $(curl -s "$ORIGIN/-/reads?path=-" | jq .total) |"
+  done
+}
+
 # page makes the page with charts: 256 KB objects, an open loop at RATE (or all that goes), every server.
 page() {
   local s files=()
@@ -252,7 +277,7 @@ side_by_side() {
   ulimit -n "$(ulimit -Hn)" # a herd is a socket each, on both sides
   local out=${OUT:-bench/results/$(date -u +%Y-%m-%d)-$1.md}
   case $1 in
-    hit | herd) "$1" >"$out.part" ;;
+    hit | herd | faults) "$1" >"$out.part" ;;
     wrk) wrk_agrees >"$out.part" ;;
     page)
       page "${2:-}"
