@@ -29,11 +29,12 @@ const (
 // conn is one connection to a server. It is used by one goroutine.
 type conn struct {
 	net.Conn
-	trunc *truncator // nil: bodies are copied
-	buf   []byte
-	r, w  int // buf[r:w] is read and not yet used
-	uses  int
-	done  bool // the server said that it closes, or something went wrong
+	trunc  *truncator // nil: bodies are copied
+	prompt *prompt    // nil: the kernel acknowledges when it likes
+	buf    []byte
+	r, w   int // buf[r:w] is read and not yet used
+	uses   int
+	done   bool // the server said that it closes, or something went wrong
 }
 
 // answer is what came of a request.
@@ -53,9 +54,11 @@ func dial(ctx context.Context, t Target, client Client) (*conn, error) {
 		return nil, errors.Join(errDial, err)
 	}
 	c := &conn{Conn: plain, buf: make([]byte, 64<<10)}
+	if t.local() {
+		c.prompt = newPrompt(plain.(*net.TCPConn))
+	}
 	if t.TLS {
-		host, _, _ := net.SplitHostPort(t.Addr)
-		secured := tls.Client(plain, &tls.Config{ServerName: t.URL.Hostname(), InsecureSkipVerify: net.ParseIP(host).IsLoopback(), MinVersion: tls.VersionTLS12})
+		secured := tls.Client(plain, &tls.Config{ServerName: t.URL.Hostname(), InsecureSkipVerify: t.local(), MinVersion: tls.VersionTLS12})
 		if err := secured.HandshakeContext(ctx); err != nil {
 			_ = plain.Close() // the handshake's error is the one to tell
 			return nil, errors.Join(errDial, err)
@@ -76,6 +79,7 @@ func (c *conn) get(t Target, sink func([]byte)) (answer, error) {
 		c.done = true
 		return answer{}, broken(err)
 	}
+	c.prompt.set()
 	a, err := c.read(sink)
 	c.done = c.done || err != nil || a.Close
 	return a, err

@@ -59,3 +59,31 @@ func (t *truncator) recv(fd uintptr) bool {
 		return true
 	}
 }
+
+// prompt has the kernel acknowledge at once what comes next (TCP_QUICKACK, which does not last: tcp(7)). On loopback a segment
+// is 64 KB, and so is the window at first: a server that fills it stands still until a delayed acknowledgement, 40 ms, which
+// no player with segments of 1.5 KB meets: nginx gave 190 answers of 64 KB a second over 8 connections without, and as few to
+// wrk. It is set for every answer, to all servers alike; what 1 MB answers cost a server stayed the same within the noise.
+type prompt struct {
+	raw  syscall.RawConn
+	call func(fd uintptr) // bound once, as above
+}
+
+// newPrompt is nil if the connection has no socket of its own.
+func newPrompt(c *net.TCPConn) *prompt {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return nil
+	}
+	return &prompt{raw: raw, call: quick}
+}
+
+func quick(fd uintptr) {
+	_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_QUICKACK, 1) // without it all is as right, but slower
+}
+
+func (p *prompt) set() {
+	if p != nil {
+		_ = p.raw.Control(p.call) // a closed socket is found by the read
+	}
+}

@@ -75,6 +75,12 @@ func (h *Hosts) Target(ctx context.Context, raw string) (Target, error) {
 	return newTarget(u, addr), nil
 }
 
+// local says whether the target is on this machine.
+func (t Target) local() bool {
+	host, _, err := net.SplitHostPort(t.Addr)
+	return err == nil && net.ParseIP(host).IsLoopback()
+}
+
 func newTarget(u *url.URL, addr string) Target {
 	return Target{URL: u, Addr: addr, TLS: u.Scheme == "https", Kind: kindOf(u.Path),
 		get: []byte("GET " + u.RequestURI() + " HTTP/1.1\r\nHost: " + u.Host + "\r\nUser-Agent: weir-bench\r\n\r\n")}
