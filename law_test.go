@@ -98,7 +98,7 @@ var mayImport = map[string][]string{
 	"internal/engine":  {"contract", "manifests", "transcode", "control/ingest", "control/catalog", "control/playback"},
 	"players":          {},
 	"nginx":            {"contract"},
-	"bench":            {"contract", "transcode"},
+	"bench":            {"contract", "manifests", "transcode"},
 	"scripts":          {}, // engines.d/ferretdb, a module of its own
 }
 

@@ -26,6 +26,7 @@ type cli struct {
 	Purge   purgeCmd   `cmd:"" help:"Have all edges serve what is cached now no more, within two seconds."`
 	Revoke  revokeCmd  `cmd:"" help:"End tickets on all edges before they expire, within two seconds."`
 	Keys    keysCmd    `cmd:"" help:"Look at the keys that sign tickets, rotate them, end old ones."`
+	Bench   benchCmd   `cmd:"" help:"Load a server as viewers would, and report what it did."`
 	Version versionCmd `cmd:"" help:"Print the version of weir and of the tools it uses."`
 
 	MigrateStore migrateCmd `cmd:"" help:"Copy everything from one set of engines to another, and verify it."`
