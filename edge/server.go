@@ -148,7 +148,7 @@ func (s *Server) newHandler() (*handler, error) {
 	}
 	h.shelf = &shelf{limit: h.config.IndexBytes, log: h.log, slots: map[revisionKey]*slot{}, read: h.readRevision}
 	var err error
-	h.cache, err = cache.New(cache.Config{Budget: h.config.CacheBytes, FillTimeout: h.config.FillTimeout, Filled: h.metrics.filled})
+	h.cache, err = cache.New(cache.Config{Budget: h.config.CacheBytes, FillTimeout: h.config.FillTimeout, Remember: -1, Filled: h.metrics.filled})
 	return h, err
 }
 
