@@ -18,8 +18,7 @@ const Unknown = -1
 // if the key is evicted meanwhile. A Body is used by one goroutine; every call of Open and Fill returns another.
 type Body struct {
 	memory *Memory
-	entry  *entry
-	file   int
+	place  *place
 }
 
 // Run is bytes of a body that lie together. They are never written again once handed out, and are valid until the body's
@@ -34,20 +33,20 @@ type Run struct {
 var bodies = sync.Pool{New: func() any { return new(Body) }}
 
 // body makes a Body of a reference the caller has.
-func (m *Memory) body(e *entry) *Body {
+func (m *Memory) body(p *place) *Body {
 	b := bodies.Get().(*Body)
-	b.memory, b.entry, b.file = m, e, m.file
+	b.memory, b.place = m, p
 	return b
 }
 
 // Size is the length of the whole, Unknown until the fill has said it.
-func (b *Body) Size() int64 { return b.entry.size.Load() }
+func (b *Body) Size() int64 { return b.place.entry.size.Load() }
 
 // Whole says whether every byte is there and was verified.
-func (b *Body) Whole() bool { return b.entry.flight.Load() == nil }
+func (b *Body) Whole() bool { return b.place.entry.flight.Load() == nil }
 
 // Stamp is the Options.Stamp of the fill.
-func (b *Body) Stamp() uint64 { return b.entry.stamp }
+func (b *Body) Stamp() uint64 { return b.place.entry.stamp }
 
 // Run returns bytes from off on, at least one and at most n, waiting for them to arrive. io.EOF is the end of the whole;
 // another error is the fill's, or ctx's: then what was sent so far is not all there is, and the connection must end.
@@ -55,7 +54,7 @@ func (b *Body) Run(ctx context.Context, off, n int64) (Run, error) {
 	if off < 0 || n <= 0 {
 		return Run{}, weir.Errorf(weir.Internal, "run of %d bytes at %d", n, off)
 	}
-	e := b.entry
+	e := b.place.entry
 	f := e.flight.Load()
 	if f != nil {
 		if err := f.wait(ctx, e, off); err != nil {
@@ -67,32 +66,32 @@ func (b *Body) Run(ctx context.Context, off, n int64) (Run, error) {
 		return Run{}, io.EOF
 	}
 	n = min(n, ready-off)
-	x := e.first
+	x := b.place.first
 	for off >= int64(len(x.Bytes)) {
 		off -= int64(len(x.Bytes))
 		x = x.Next
 	}
 	n = min(n, int64(len(x.Bytes))-off)
-	return Run{Bytes: x.Bytes[off : off+n : off+n], File: b.file, Off: x.Off + off}, nil
+	return Run{Bytes: x.Bytes[off : off+n : off+n], File: b.memory.file, Off: x.Off + off}, nil
 }
 
 // Release gives the reference back, once: the body and its runs are not used after it, by nobody.
 func (b *Body) Release() {
-	e, m := b.entry, b.memory
-	if e == nil {
+	p, m := b.place, b.memory
+	if p == nil {
 		return
 	}
 	*b = Body{}
 	bodies.Put(b)
-	m.release(e)
+	m.release(p)
 }
 
-// release takes one reference from e.
-func (m *Memory) release(e *entry) {
-	switch n := e.refs.Add(-1); {
+// release takes one reference from p.
+func (m *Memory) release(p *place) {
+	switch n := p.refs.Add(-1); {
 	case n == 0:
 		m.mu.Lock()
-		m.free(e)
+		m.free(p)
 		m.admit()
 		m.mu.Unlock()
 	case n == 1 && m.starving.Load() > 0: // it may be evicted again

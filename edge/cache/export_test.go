@@ -56,16 +56,16 @@ func (m *Memory) Check() string {
 			var bytes int64
 			count := 0
 			for e := f.head; e != nil; e = e.next {
-				bytes += e.charge
+				bytes += e.place.charge
 				count++
 				var size, round int64
-				for x := e.first; x != nil; x = x.Next {
+				for x := e.place.first; x != nil; x = x.Next {
 					size += int64(len(x.Bytes))
 					round += m.arena.Round(int64(len(x.Bytes)))
 				}
 				used += round
-				if size != e.size.Load() || e.charge != round+Overhead {
-					return fmt.Sprintf("%v has %d bytes in extents, is charged %d", e.key(), size, e.charge)
+				if size != e.size.Load() || e.place.charge != round+Overhead {
+					return fmt.Sprintf("%v has %d bytes in extents, is charged %d", e.key(), size, e.place.charge)
 				}
 				if s := m.shard(e.hash); s.index[e.hash] == nil {
 					return fmt.Sprintf("%v is not in the index", e.key())

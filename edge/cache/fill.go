@@ -35,21 +35,22 @@ func (m *Memory) Fill(ctx context.Context, key Key, o Options, fill Fill) (*Body
 	if key.Length > m.largest() {
 		return nil, Stored, weir.Errorf(weir.TooLarge, "%d bytes do not fit the cache", key.Length)
 	}
-	e, source, err := m.join(key, o, fill)
+	p, source, err := m.join(key, o, fill)
 	if err != nil {
 		return nil, source, err
 	}
+	e := p.entry
 	if f := e.flight.Load(); f != nil {
 		if err := f.wait(ctx, e, 0); err != nil {
-			m.release(e)
+			m.release(p)
 			return nil, source, err
 		}
 	}
-	return m.body(e), source, nil
+	return m.body(p), source, nil
 }
 
-// join refers to the entry of key, and starts its fill if there is none.
-func (m *Memory) join(key Key, o Options, fill Fill) (*entry, Source, error) {
+// join refers to the place of key's bytes, and starts its fill if there is none.
+func (m *Memory) join(key Key, o Options, fill Fill) (*place, Source, error) {
 	h := m.hash(&key)
 	s := m.shard(h)
 	s.mu.Lock()
@@ -59,8 +60,7 @@ func (m *Memory) join(key Key, o Options, fill Fill) (*entry, Source, error) {
 		if e.flight.Load() != nil {
 			source = Collapsed
 		}
-		s.took(e)
-		return e, source, nil
+		return s.take(e), source, nil
 	}
 	if err := s.failed(h); err != nil {
 		s.refused++
@@ -74,16 +74,18 @@ func (m *Memory) join(key Key, o Options, fill Fill) (*entry, Source, error) {
 	f := &flight{}
 	e.flight.Store(f)
 	e.size.Store(key.Length)
-	e.refs.Store(3) // the index, the fill, the caller
+	p := &place{entry: e}
+	p.refs.Store(3) // the index, the fill, the caller
+	e.place = p
 	s.insert(e)
 	s.misses++
-	m.fills.Go(func() { m.run(e, f, fill) })
-	return e, Stored, nil
+	m.fills.Go(func() { m.run(p, f, fill) })
+	return p, Stored, nil
 }
 
 // run is the life of one fill: get room, read, keep or give back, tell the waiters.
-func (m *Memory) run(e *entry, f *flight, fill Fill) {
-	start := time.Now()
+func (m *Memory) run(p *place, f *flight, fill Fill) {
+	start, e := time.Now(), p.entry
 	ctx, cancel := context.WithCancelCause(m.ctx)
 	defer cancel(nil)
 	// Readers are told at once, also if fill does not heed its context; its room stays charged until it returns.
@@ -96,7 +98,7 @@ func (m *Memory) run(e *entry, f *flight, fill Fill) {
 	}
 	total := abort(m.config.FillTimeout, "the bytes were not there within")
 	defer total.Stop()
-	w := &Writer{memory: m, ctx: ctx, entry: e, flight: f, stall: abort(m.config.Stall, "no byte came for")}
+	w := &Writer{memory: m, ctx: ctx, entry: e, place: p, flight: f, stall: abort(m.config.Stall, "no byte came for")}
 	defer w.stall.Stop()
 	w.stall.Stop()
 	err := w.begin()
@@ -104,16 +106,16 @@ func (m *Memory) run(e *entry, f *flight, fill Fill) {
 		err = m.call(ctx, w, fill)
 	}
 	if err == nil {
-		err = m.settle(e, f, w)
+		err = m.settle(p, f, w)
 	}
 	if err != nil {
 		m.fail(e, f, err)
 		m.mu.Lock()
-		if e.state == filling {
-			m.charge(e, loose)
+		if p.state == filling {
+			m.charge(p, loose)
 		}
 		m.mu.Unlock()
-		m.release(e)
+		m.release(p)
 	}
 	if m.config.Filled != nil {
 		m.config.Filled(time.Since(start), err)
@@ -132,7 +134,8 @@ func (m *Memory) call(ctx context.Context, w *Writer, fill Fill) (err error) {
 }
 
 // settle makes the entry whole and gives it to its queue, unless it failed or was forgotten meanwhile.
-func (m *Memory) settle(e *entry, f *flight, w *Writer) error {
+func (m *Memory) settle(p *place, f *flight, w *Writer) error {
+	e := p.entry
 	f.mu.Lock()
 	if f.err != nil {
 		f.mu.Unlock()
@@ -141,11 +144,11 @@ func (m *Memory) settle(e *entry, f *flight, w *Writer) error {
 	f.ended = true
 	f.mu.Unlock()
 	m.mu.Lock()
-	m.trim(e, w.total)
+	m.trim(p, w.total)
 	if e.gone {
-		m.charge(e, loose)
+		m.charge(p, loose)
 	} else {
-		m.charge(e, queued)
+		m.charge(p, queued)
 	}
 	m.admit()
 	m.mu.Unlock()
@@ -155,7 +158,7 @@ func (m *Memory) settle(e *entry, f *flight, w *Writer) error {
 	s.mu.Unlock()
 	e.size.Store(w.total)
 	e.ready.Store(w.total)
-	m.release(e) // before anybody can know that it is whole: who does finds it evictable
+	m.release(p) // before anybody can know that it is whole: who does finds it evictable
 	f.mu.Lock()
 	e.flight.Store(nil)
 	f.tell()

@@ -44,7 +44,9 @@ func bothPages(t *testing.T, f func(t *testing.T, pages arena.Pages)) {
 	t.Run("huge", func(t *testing.T) { f(t, arena.Huge) })
 }
 
-func keyOf(id, size int64) cache.Key { return cache.Key{Object: "o" + strconv.FormatInt(id, 10), Length: size} }
+func keyOf(id, size int64) cache.Key {
+	return cache.Key{Object: "o" + strconv.FormatInt(id, 10), Length: size}
+}
 
 // word is 8 bytes of object id at offset off, a multiple of 8: no two are alike.
 func word(id, off int64) uint64 {

@@ -11,34 +11,38 @@ import (
 	"github.com/weirstream/weir/edge/cache/arena"
 )
 
-// entry is the bytes of one key, from the start of their fill until nobody has them any more.
-//
-// It is referenced by the index while it can be found, by its fill, and by each body. Its extents are freed with the last
-// reference. Only an entry that the index alone refers to may be evicted or moved.
+// entry is one key, from the start of its fill until it is evicted or forgotten.
 type entry struct {
-	refs atomic.Int32
-	uses atomic.Uint32 // since it entered its queue, at most maxUses
-
 	hash   uint64
 	object unique.Handle[string] // segments of one object share its name
 	off    int64
 	length int64 // of the key
 	stamp  uint64
 	live   bool
-	state  state  // guarded by Memory.mu
-	gone   bool   // from the index; guarded by Memory.mu
-	chain  *entry // of the same hash; guarded by the shard's mu
-	next   *entry // in the queue; guarded by Memory.mu
-	prev   *entry
-	main   bool  // the queue; guarded by Memory.mu
-	charge int64 // bytes of arena and Overhead; guarded by Memory.mu
-	first  *arena.Extent
+	main   bool                   // the queue; guarded by Memory.mu
+	gone   bool                   // from the index; guarded by Memory.mu
+	uses   atomic.Uint32          // since it entered its queue, at most maxUses
 	size   atomic.Int64           // of the whole, or Unknown
 	ready  atomic.Int64           // bytes that may be read
 	flight atomic.Pointer[flight] // nil once whole
+	place  *place                 // written under Memory.mu and the shard's mu; either will do to read it
+
+	chain      *entry // of the same hash; guarded by the shard's mu
+	next, prev *entry // in the queue; guarded by Memory.mu
 }
 
-// state says which account an entry is charged to.
+// place is where the bytes of an entry lie. It is referenced by the index while it is the entry's, by its fill, and by each
+// body; its extents are freed with the last reference. An entry may move to another place; bodies stay where they are.
+type place struct {
+	refs  atomic.Int32
+	state state // guarded by Memory.mu
+	entry *entry
+	first *arena.Extent
+	// charge is the bytes of the extents, rounded, and Overhead; guarded by Memory.mu.
+	charge int64
+}
+
+// state says which account a place is charged to.
 type state uint8
 
 const (
@@ -63,8 +67,8 @@ func (e *entry) touch() {
 	}
 }
 
-// pinned says whether e must stay where it is: somebody reads it, or it is not evictable at all. The caller holds Memory.mu.
-func (e *entry) pinned() bool { return e.state != queued || e.refs.Load() > 1 }
+// pinned says whether giving up the place would free nothing now: somebody reads or fills it. The caller holds Memory.mu.
+func (p *place) pinned() bool { return p.state != queued || p.refs.Load() > 1 }
 
 // shard is a part of the index, with a lock of its own.
 type shard struct {
@@ -120,18 +124,19 @@ func (s *shard) remove(e *entry) {
 	}
 }
 
-// took refers to e for a body and counts it. The caller holds mu.
-func (s *shard) took(e *entry) {
-	e.refs.Add(1)
+// take refers to e's place for a body and counts it. The caller holds mu.
+func (s *shard) take(e *entry) *place {
+	e.place.refs.Add(1)
 	e.touch()
 	size := max(e.size.Load(), 0)
 	if e.flight.Load() == nil {
 		s.hits++
 		s.hitBytes += size
-		return
+		return e.place
 	}
 	s.collapsed++
 	s.collapsedBytes += size
+	return e.place
 }
 
 // failed returns the error that answers for h now, or nil. The caller holds mu.

@@ -88,7 +88,7 @@ type Memory struct {
 	closed  bool
 	arena   *arena.Arena
 	classes [2]class // VOD, live
-	objects int64    // entries that have Overhead charged
+	objects int64    // places that have Overhead charged
 	loose   int64    // bytes of entries that nobody finds any more, but somebody reads or fills
 	waiting []*room
 	moving  []*arena.Extent // space for evacuate
@@ -221,9 +221,9 @@ func (m *Memory) Open(key Key) (*Body, bool) {
 		s.mu.Unlock()
 		return nil, false
 	}
-	s.took(e)
+	p := s.take(e)
 	s.mu.Unlock()
-	return m.body(e), true
+	return m.body(p), true
 }
 
 func (m *Memory) hash(key *Key) uint64 {

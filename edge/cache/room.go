@@ -11,7 +11,7 @@ import (
 
 // room is a fill that waits for bytes to be freed; ready is closed once they are its own, or cannot be had.
 type room struct {
-	entry *entry
+	place *place
 	n     int64
 	first *arena.Extent
 	err   error
@@ -21,10 +21,10 @@ type room struct {
 // evacuations is how often survivors are moved for one grant before an entry is evicted instead.
 const evacuations = 8
 
-// reserveRoom waits until n more bytes are free and gives them to e. Fills get room in the order they asked for it, so a large
+// reserveRoom waits until n more bytes are free and gives them to p. Fills get room in the order they asked for it, so a large
 // one is not starved by small ones. The error is ctx's, or Unavailable.
-func (m *Memory) reserveRoom(ctx context.Context, e *entry, f *flight, n int64) (*arena.Extent, error) {
-	r := &room{entry: e, n: n, ready: make(chan struct{})}
+func (m *Memory) reserveRoom(ctx context.Context, p *place, f *flight, n int64) (*arena.Extent, error) {
+	r := &room{place: p, n: n, ready: make(chan struct{})}
 	m.mu.Lock()
 	m.waiting = append(m.waiting, r)
 	m.starving.Store(int32(len(m.waiting))) // before it is looked who is pinned: who lets go after that looks here
@@ -41,7 +41,7 @@ func (m *Memory) reserveRoom(ctx context.Context, e *entry, f *flight, n int64) 
 		return nil, r.err
 	}
 	if f.last == nil {
-		e.first = r.first
+		p.first = r.first
 	} else {
 		f.last.Next = r.first
 	}
@@ -86,34 +86,34 @@ func (m *Memory) admit() {
 }
 
 func (m *Memory) grant(r *room) {
-	e, c := r.entry, m.class(r.entry)
+	p, c := r.place, m.class(r.place.entry)
 	if r.n > 0 {
-		if r.first, r.err = m.arena.Alloc(c.log, r.n, e); r.err != nil {
+		if r.first, r.err = m.arena.Alloc(c.log, r.n, p); r.err != nil {
 			return
 		}
 	}
 	more := m.arena.Round(r.n)
-	if e.state == idle {
-		e.state = filling
+	if p.state == idle {
+		p.state = filling
 		m.objects++
 		more += Overhead
 	}
-	e.charge += more
+	p.charge += more
 	c.filling += more
 }
 
 // makeRoom evicts and moves until r has room, and says whether it has. It evicts nothing for a fill that would not fit
-// even then. The caller holds mu.
+// even then, and no more once half of the budget is dead in pages that readers hold: they will leave. The caller holds mu.
 func (m *Memory) makeRoom(r *room) bool {
-	c, over := m.class(r.entry), int64(0)
-	if r.entry.state == idle {
+	c, over := m.class(r.place.entry), int64(0)
+	if r.place.state == idle {
 		over = Overhead
 	}
 	n := m.arena.Round(r.n) + over
 	if m.classes[0].filling+m.classes[1].filling+m.loose+n+m.reserve > m.config.Budget {
 		return false
 	}
-	if r.entry.live {
+	if r.place.entry.live {
 		for c.bytes()+n > m.config.LiveShare && m.evict(c) {
 		}
 	}
@@ -121,16 +121,20 @@ func (m *Memory) makeRoom(r *room) bool {
 		switch {
 		case moves < evacuations && m.wasteful() && m.evacuate():
 			moves++
-		case m.evict(m.prey(c)) || m.evict(c):
+		case m.dead() <= m.config.Budget/2 && (m.evict(m.prey(c)) || m.evict(c)):
 			moves = 0
 		case moves < evacuations && m.evacuate():
 			moves++
 		default:
+			m.clear()
 			return false
 		}
 	}
 	return true
 }
+
+// dead is the bytes of pages that nothing uses. The caller holds mu.
+func (m *Memory) dead() int64 { return m.arena.Charged() - m.arena.Used() }
 
 // total is what is charged. The caller holds mu.
 func (m *Memory) total() int64 { return m.arena.Charged() + m.objects*Overhead }
@@ -157,7 +161,7 @@ func (m *Memory) prey(c *class) *class {
 
 // wasteful says whether moving survivors is due, rather than evicting more: an eighth of the budget is dead.
 func (m *Memory) wasteful() bool {
-	return m.arena.HugePages() && m.arena.Charged()-m.arena.Used() > max(m.config.Budget/8, (logs+1)*m.arena.Page())
+	return m.huge && m.dead() > max(m.config.Budget/8, (logs+1)*m.arena.Page())
 }
 
 // evict drops the entry whose turn it is; false if there is none that nobody reads. The caller holds mu.
@@ -166,8 +170,8 @@ func (m *Memory) evict(c *class) bool {
 	if e == nil {
 		return false
 	}
-	e.state = loose
-	m.loose += e.charge
+	e.place.state = loose
+	m.loose += e.place.charge
 	m.evictions.Add(1)
 	m.drop(e)
 	return true
@@ -183,53 +187,58 @@ func (m *Memory) drop(e *entry) bool {
 	s.mu.Lock()
 	s.remove(e)
 	s.mu.Unlock()
-	if e.state == queued {
-		m.charge(e, loose)
+	if e.place.state == queued {
+		m.charge(e.place, loose)
 	}
-	if e.refs.Add(-1) == 0 {
-		m.free(e)
-	}
+	m.unref(e.place)
 	return true
 }
 
-// charge moves e to another account. The caller holds mu.
-func (m *Memory) charge(e *entry, to state) {
-	c := m.class(e)
-	switch e.state {
-	case filling:
-		c.filling -= e.charge
-	case queued:
-		c.queues.remove(e)
-	case loose:
-		m.loose -= e.charge
-	}
-	switch e.state = to; to {
-	case queued:
-		c.queues.insert(e)
-	case loose:
-		m.loose += e.charge
+// unref takes the index's reference from p. The caller holds mu.
+func (m *Memory) unref(p *place) {
+	if p.refs.Add(-1) == 0 {
+		m.free(p)
 	}
 }
 
-// free gives back the bytes of an entry that nobody refers to. The caller holds mu.
-func (m *Memory) free(e *entry) {
-	if e.state == idle {
+// charge moves p to another account. The caller holds mu.
+func (m *Memory) charge(p *place, to state) {
+	c := m.class(p.entry)
+	switch p.state {
+	case filling:
+		c.filling -= p.charge
+	case queued:
+		c.queues.remove(p.entry)
+	case loose:
+		m.loose -= p.charge
+	}
+	switch p.state = to; to {
+	case queued:
+		c.queues.insert(p.entry)
+	case loose:
+		m.loose += p.charge
+	}
+}
+
+// free gives back the bytes of a place that nobody refers to. The caller holds mu.
+func (m *Memory) free(p *place) {
+	if p.state == idle {
 		return
 	}
-	m.charge(e, idle)
-	m.arena.Free(e.first)
-	e.first, e.charge = nil, 0
+	m.charge(p, idle)
+	m.arena.Free(p.first)
+	p.first, p.charge = nil, 0
 	m.objects--
 	m.finish()
 }
 
-// trim gives back what is left over of the extents of n bytes. The caller holds mu.
-func (m *Memory) trim(e *entry, n int64) {
+// trim gives back what is left over of the extents of p's n bytes, while it is filling. The caller holds mu.
+func (m *Memory) trim(p *place, n int64) {
 	if n == 0 {
-		m.arena.Free(e.first)
-		e.first = nil
+		m.arena.Free(p.first)
+		p.first = nil
 	} else {
-		x, rest := e.first, n
+		x, rest := p.first, n
 		for rest > int64(len(x.Bytes)) {
 			rest -= int64(len(x.Bytes))
 			x = x.Next
@@ -238,81 +247,17 @@ func (m *Memory) trim(e *entry, n int64) {
 		x.Next = nil
 		m.arena.Trim(x, rest)
 	}
-	m.recharge(e)
+	c := m.class(p.entry)
+	c.filling -= p.charge
+	p.charge = m.worth(p.first)
+	c.filling += p.charge
 }
 
-// recharge counts e's bytes again. The caller holds mu.
-func (m *Memory) recharge(e *entry) {
+// worth is the charge of extents that are one place.
+func (m *Memory) worth(x *arena.Extent) int64 {
 	n := int64(Overhead)
-	for x := e.first; x != nil; x = x.Next {
+	for ; x != nil; x = x.Next {
 		n += m.arena.Round(int64(len(x.Bytes)))
 	}
-	switch c := m.class(e); e.state {
-	case filling:
-		c.filling += n - e.charge
-	case queued:
-		c.queues.of(e).bytes += n - e.charge
-	}
-	e.charge = n
-}
-
-// evacuate moves the entries that stand in the way of giving back a page, or a mapping, to other pages; false if there are
-// none. The caller holds mu.
-func (m *Memory) evacuate() bool {
-	m.moving = m.arena.Sparsest(m.moving[:0], func(x *arena.Extent) bool { return x.Owner.(*entry).pinned() })
-	for i, x := range m.moving {
-		m.moving[i] = nil
-		if e := x.Owner.(*entry); !e.gone && e.has(x) && !m.move(e) {
-			m.evictions.Add(1)
-			m.drop(e)
-		}
-	}
-	return len(m.moving) > 0
-}
-
-func (e *entry) has(x *arena.Extent) bool {
-	for y := e.first; y != nil; y = y.Next {
-		if y == x {
-			return true
-		}
-	}
-	return false
-}
-
-// move copies a whole entry to the survivors' log, since bytes that were sent by reference cannot move themselves. False is
-// that there is no room for it. The caller holds mu.
-func (m *Memory) move(e *entry) bool {
-	size := e.size.Load()
-	if m.total()+m.arena.Cost(survivorLog, size) > m.config.Budget {
-		return false
-	}
-	first, err := m.arena.Alloc(survivorLog, size, e)
-	if err != nil {
-		return false
-	}
-	if first.Populate() != nil {
-		m.arena.Free(first)
-		return false
-	}
-	to, at := first, 0
-	for from := e.first; from != nil; from = from.Next {
-		for b := from.Bytes; len(b) > 0; {
-			if at == len(to.Bytes) {
-				to, at = to.Next, 0
-			}
-			n := copy(to.Bytes[at:], b)
-			b, at = b[n:], at+n
-		}
-	}
-	s := m.shard(e.hash)
-	s.mu.Lock()
-	old := first // somebody opened it meanwhile
-	if e.refs.Load() == 1 {
-		old, e.first = e.first, first
-	}
-	s.mu.Unlock()
-	m.arena.Free(old)
-	m.recharge(e)
-	m.moved.Add(size)
-	return true
+	return n
 }

@@ -55,7 +55,7 @@ func (q *s3fifo) victim() *entry {
 		}
 		uses := e.uses.Load()
 		switch {
-		case uses == 0 && e.pinned():
+		case uses == 0 && e.place.pinned():
 			q.remove(e)
 			q.of(e).push(e)
 			spared++
@@ -75,7 +75,7 @@ func (q *s3fifo) victim() *entry {
 	}
 	for _, f := range [...]*fifo{&q.small, &q.main} {
 		for e := f.head; e != nil; e = e.next {
-			if !e.pinned() {
+			if !e.place.pinned() {
 				q.leave(e)
 				return e
 			}
@@ -117,7 +117,7 @@ func (f *fifo) push(e *entry) {
 		f.tail.next = e
 	}
 	f.tail = e
-	f.bytes += e.charge
+	f.bytes += e.place.charge
 	f.n++
 }
 
@@ -133,6 +133,6 @@ func (f *fifo) remove(e *entry) {
 		e.next.prev = e.prev
 	}
 	e.next, e.prev = nil, nil
-	f.bytes -= e.charge
+	f.bytes -= e.place.charge
 	f.n--
 }

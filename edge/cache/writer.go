@@ -24,6 +24,7 @@ type Writer struct {
 	memory *Memory
 	ctx    context.Context
 	entry  *entry
+	place  *place
 	flight *flight
 	stall  *time.Timer
 
@@ -74,7 +75,7 @@ func (w *Writer) Space() []byte {
 // begin gets room for the whole, or for the Overhead alone if its size is Unknown.
 func (w *Writer) begin() (err error) {
 	w.room = max(w.entry.length, 0)
-	w.at, err = w.memory.reserveRoom(w.ctx, w.entry, w.flight, w.room)
+	w.at, err = w.memory.reserveRoom(w.ctx, w.place, w.flight, w.room)
 	w.stall.Reset(w.memory.config.Stall)
 	return err
 }
@@ -90,7 +91,7 @@ func (w *Writer) grow(size int64) bool {
 		n = min(n, rest)
 	}
 	w.stall.Stop()
-	first, err := w.memory.reserveRoom(w.ctx, w.entry, w.flight, n)
+	first, err := w.memory.reserveRoom(w.ctx, w.place, w.flight, n)
 	if err != nil {
 		w.err = err
 		return false
