@@ -180,7 +180,7 @@ func (w *world) ask(id, size int64, key cache.Key, live bool, stamp uint64, brok
 	if x != nil {
 		x.held++
 	}
-	w.leave(400 << 10 * max(w.scale, 1))
+	w.leave(400 << 10) // with huge pages, each that is held may keep a page
 }
 
 // steps are the reservations of a fill.

@@ -143,6 +143,7 @@ func (m *Memory) settle(p *place, f *flight, w *Writer) error {
 	}
 	f.ended = true
 	f.mu.Unlock()
+	e.size.Store(w.total)
 	m.mu.Lock()
 	m.trim(p, w.total)
 	if e.gone {
@@ -156,7 +157,6 @@ func (m *Memory) settle(p *place, f *flight, w *Writer) error {
 	s.mu.Lock()
 	s.missBytes += w.total
 	s.mu.Unlock()
-	e.size.Store(w.total)
 	e.ready.Store(w.total)
 	m.release(p) // before anybody can know that it is whole: who does finds it evictable
 	f.mu.Lock()

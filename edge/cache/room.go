@@ -249,15 +249,15 @@ func (m *Memory) trim(p *place, n int64) {
 	}
 	c := m.class(p.entry)
 	c.filling -= p.charge
-	p.charge = m.worth(p.first)
+	p.charge = worth(p.first)
 	c.filling += p.charge
 }
 
 // worth is the charge of extents that are one place.
-func (m *Memory) worth(x *arena.Extent) int64 {
+func worth(x *arena.Extent) int64 {
 	n := int64(Overhead)
 	for ; x != nil; x = x.Next {
-		n += m.arena.Round(int64(len(x.Bytes)))
+		n += x.Span()
 	}
 	return n
 }

@@ -14,6 +14,7 @@ package arena
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -245,11 +246,11 @@ func (a *Arena) Free(e *Extent) {
 	}
 }
 
-// Trim gives back all but the first n > 0 bytes of an extent. What it gives back must have been shown to nobody.
+// Trim gives back all but the first n > 0 bytes of an extent. What it gives back must have been shown to nobody. Bytes stays
+// as it is, since others may look at the first of them meanwhile; the rest must not be touched any more.
 func (a *Arena) Trim(e *Extent, n int64) {
 	w, from := e.window, e.Off-e.window.off
 	keep, last := a.Round(n), w.next == from+e.span
-	e.Bytes = e.Bytes[:n:n]
 	if keep == e.span {
 		return
 	}
@@ -261,6 +262,23 @@ func (a *Arena) Trim(e *Extent, n int64) {
 		w.next = from + keep
 	}
 }
+
+// Cut parts an extent in two, the second being the first's Next, at the offset off of the file, where a page begins. Nobody
+// else may look at it meanwhile.
+func (a *Arena) Cut(e *Extent, off int64) {
+	n, w := off-e.Off, e.window
+	rest := &Extent{Bytes: e.Bytes[n:], Off: off, Owner: e.Owner, Next: e.Next, window: w, span: e.span - n}
+	e.Bytes, e.span, e.Next = e.Bytes[:n:n], n, rest
+	i := (off - w.off) / a.block
+	w.blocks[i].starts = append(w.blocks[i].starts, rest)
+	w.blocks[i].into = nil
+	for i++; i*a.block < off-w.off+rest.span; i++ {
+		w.blocks[i].into = rest
+	}
+}
+
+// Span is the bytes that the extent takes in Used.
+func (e *Extent) Span() int64 { return e.span }
 
 func (a *Arena) current(w *window) bool {
 	for _, log := range a.logs {
@@ -321,64 +339,52 @@ func (a *Arena) hole(w *window, from, to int64) {
 	a.charged -= to - from
 }
 
-// Sparsest appends to list the extents that stand in the way of giving back the page, or with small pages the mapping, with
-// the fewest bytes in use; nothing if there is none. Pages with an extent that pinned says yes to are passed over.
-func (a *Arena) Sparsest(list []*Extent, pinned func(*Extent) bool) []*Extent {
-	least, best := a.block, -1
-	var where *window
-	free := func(w *window, i int) bool {
-		b := &w.blocks[i]
-		for _, e := range b.starts {
-			if pinned(e) {
-				return false
-			}
-		}
-		return b.into == nil || !pinned(b.into)
-	}
-	if !a.huge {
-		return a.sparsestWindow(list, free)
-	}
-	for w := range a.window {
-		for i := range w.blocks {
-			b, open := &w.blocks[i], w.next > int64(i)*a.block && w.next < int64(i+1)*a.block && a.current(w)
-			if b.used > 0 && !open && (b.used < least || b.used == least && best >= 0 && w.off < where.off) && free(w, i) {
-				least, where, best = b.used, w, i
-			}
-		}
-	}
-	if best < 0 {
-		return list
-	}
-	return where.blocks[best].extents(list)
-}
-
-func (a *Arena) sparsestWindow(list []*Extent, free func(*window, int) bool) []*Extent {
+// Sparsest finds the page, or with small pages the mapping, that could be given back with the fewest bytes in use: it
+// lies between the offsets from and to, and the extents that reach into it are appended to list; none if there is no such
+// page. Pages with an extent that pinned says yes to are passed over, and so are those that are nearly full.
+func (a *Arena) Sparsest(list []*Extent, pinned func(*Extent) bool) (extents []*Extent, from, to int64) {
 	var best *window
-search:
+	first, n, least := 0, 1, a.block*7/8+1
+	if !a.huge {
+		n, least = blocksAWindow, a.Window()
+	}
 	for w := range a.window {
-		if a.current(w) || best != nil && w.used >= best.used {
-			continue
-		}
-		for i := range w.blocks {
-			if !free(w, i) {
-				continue search
+		current := a.current(w)
+		for i := 0; i < blocksAWindow; i += n {
+			used := w.used
+			if a.huge {
+				used = w.blocks[i].used
+			}
+			start, end := int64(i)*a.block, int64(i+n)*a.block
+			switch {
+			case used == 0 || current && w.next > start && w.next < end:
+			case used > least || used == least && (best == nil || w.off >= best.off):
+			case w.free(i, n, pinned):
+				least, best, first = used, w, i
 			}
 		}
-		best = w
 	}
-	if best != nil {
-		for i := range best.blocks {
-			list = best.blocks[i].extents(list)
+	if best == nil {
+		return list, 0, 0
+	}
+	for i := first; i < first+n; i++ {
+		if b := &best.blocks[i]; b.into != nil {
+			list = append(list, b.into)
 		}
+		list = append(list, best.blocks[i].starts...)
 	}
-	return list
+	from = best.off + int64(first)*a.block
+	return list, from, from + int64(n)*a.block
 }
 
-func (b *block) extents(list []*Extent) []*Extent {
-	if b.into != nil {
-		list = append(list, b.into)
+func (w *window) free(first, n int, pinned func(*Extent) bool) bool {
+	for i := first; i < first+n; i++ {
+		b := &w.blocks[i]
+		if b.into != nil && pinned(b.into) || slices.ContainsFunc(b.starts, pinned) {
+			return false
+		}
 	}
-	return append(list, b.starts...)
+	return true
 }
 
 // open maps the next window of the file.
