@@ -130,13 +130,9 @@ func New(config Config) (*Memory, error) {
 	for i := range m.shards {
 		m.shards[i].index = map[uint64]*entry{}
 	}
-	for i := range m.classes {
-		share := config.Budget
-		if m.classes[i].log = vodLog; i == 1 {
-			m.classes[i].log, share = liveLog, config.LiveShare
-		}
-		m.classes[i].queues.init(share)
-	}
+	m.classes[0].log, m.classes[1].log = vodLog, liveLog
+	m.classes[0].queues.init(config.Budget / 10)
+	m.classes[1].queues.init(config.LiveShare / 2)
 	return m, nil
 }
 

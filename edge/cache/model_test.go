@@ -137,7 +137,7 @@ func (m *model) evict(c int) bool {
 
 func (m *model) target(c int) int64 {
 	if c == 1 {
-		return m.share / 10
+		return m.share / 2
 	}
 	return m.budget / 10
 }

@@ -6,6 +6,9 @@ package cache
 // 2023), weighted by bytes: newcomers pass through a small queue and stay only if asked for again, keys evicted from it
 // are remembered for a while and come back straight into the main queue, where an entry survives one round for each time
 // it was asked for (at most three). An entry that somebody reads is passed over, since evicting it would free nothing.
+//
+// The small queue has a tenth, as in the paper; of live a half, because what is new there is asked for until the window has
+// moved on, and never again: in a small queue it would miss its second viewer, in the main one it would outlive its use.
 type s3fifo struct {
 	small, main fifo
 	smallTarget int64 // bytes the small queue may hold while the main queue has something to evict
@@ -18,8 +21,8 @@ type s3fifo struct {
 // ghost is the hash of a remembered key. One whose number is not the map's was seen again since.
 type ghost struct{ hash, n uint64 }
 
-func (q *s3fifo) init(share int64) {
-	*q = s3fifo{ghosts: map[uint64]uint64{}, smallTarget: share / 10}
+func (q *s3fifo) init(smallTarget int64) {
+	*q = s3fifo{ghosts: map[uint64]uint64{}, smallTarget: smallTarget}
 }
 
 func (q *s3fifo) bytes() int64 { return q.small.bytes + q.main.bytes }
