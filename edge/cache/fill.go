@@ -126,7 +126,7 @@ func (m *Memory) run(p *place, f *flight, fill Fill) {
 func (m *Memory) call(ctx context.Context, w *Writer, fill Fill) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			m.panics.Add(1)
+			m.events.panics.Add(1)
 			err = weir.Errorf(weir.Internal, "fill panicked: %v\n%s", p, debug.Stack())
 		}
 	}()

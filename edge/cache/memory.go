@@ -81,8 +81,8 @@ type Memory struct {
 	huge    bool
 	alike   bool // every key has one hash; for tests
 
-	starving                 atomic.Int32 // len(waiting), to be looked at without mu
-	evictions, moved, panics atomic.Int64
+	starving atomic.Int32 // len(waiting), to be looked at without mu
+	events   struct{ evictions, moved, panics atomic.Int64 }
 
 	mu      sync.Mutex // guards all below and what entries say it does
 	closed  bool

@@ -126,36 +126,7 @@ func TestCloseEndsFills(t *testing.T) {
 func TestBadFillsAreErrors(t *testing.T) {
 	f := func(name string, want weir.Kind, length int64, fill cache.Fill) {
 		t.Helper()
-		synctest.Test(t, func(t *testing.T) {
-			m := newMemory(t, cache.Config{})
-			sources := ""
-			for range 3 { // the second is within what is remembered of the first, the third is not
-				b, source, err := m.Fill(t.Context(), keyOf(1, length), cache.Options{}, fill)
-				if err == nil {
-					_, err = readAll(t.Context(), b, 1, 0)
-					b.Release()
-				}
-				if err == nil || weir.KindOf(err) != want {
-					t.Errorf("%s: Fill = %v, want kind %v", name, err, want)
-				}
-				sources += [...]string{"hit", "stored", "collapsed", "refused"}[source] + " "
-				synctest.Wait()
-				time.Sleep(180 * time.Millisecond) // of the bubble's clock
-				if len(sources) > len("stored refused ") {
-					break
-				}
-				if sources == "stored refused " {
-					time.Sleep(time.Second)
-				}
-			}
-			if sources != "stored refused stored " {
-				t.Errorf("%s: sources %s", name, sources)
-			}
-			time.Sleep(5 * time.Minute) // until deaf fills return
-			if s := m.Stats(); s.Misses != 2 || s.Refused != 1 || s.Entries != 0 || s.Loose != 0 || s.Bytes != s.Dead {
-				t.Errorf("%s: stats %+v, want two misses and nothing kept", name, s)
-			}
-		})
+		synctest.Test(t, func(t *testing.T) { badFill(t, name, want, length, fill) })
 	}
 	write := func(w *cache.Writer, n int64) { _ = painted(1, n, n)(context.Background(), w) }
 	f("error", weir.NotFound, 3, func(context.Context, *cache.Writer) error { return weir.Errorf(weir.NotFound, "gone") })
@@ -208,6 +179,30 @@ func TestBadFillsAreErrors(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// badFill asks for what cannot be had: at once, while that is remembered, and after.
+func badFill(t *testing.T, name string, want weir.Kind, length int64, fill cache.Fill) {
+	m := newMemory(t, cache.Config{})
+	for _, ask := range []struct {
+		source cache.Source
+		after  time.Duration
+	}{{cache.Stored, 0}, {cache.Refused, 180 * time.Millisecond}, {cache.Stored, time.Second}} {
+		time.Sleep(ask.after) // of the bubble's clock
+		b, source, err := m.Fill(t.Context(), keyOf(1, length), cache.Options{}, fill)
+		if err == nil {
+			_, err = readAll(t.Context(), b, 1, 0)
+			b.Release()
+		}
+		if err == nil || weir.KindOf(err) != want || source != ask.source {
+			t.Errorf("%s: Fill after %v = %v from %d, want kind %v from %d", name, ask.after, err, source, want, ask.source)
+		}
+		synctest.Wait()
+	}
+	time.Sleep(5 * time.Minute) // until deaf fills return
+	if s := m.Stats(); s.Misses != 2 || s.Refused != 1 || s.Entries != 0 || s.Loose != 0 || s.Bytes != s.Dead {
+		t.Errorf("%s: stats %+v, want two misses and nothing kept", name, s)
+	}
 }
 
 // What is unknown is told by the fill, before or after its bytes, and what is too much is given back.

@@ -15,7 +15,7 @@ func (m *Memory) evacuate() bool {
 	for i, x := range list {
 		list[i] = nil
 		if p := x.Owner.(*place); p.state == queued && !m.movePart(p, x, from, to) && !p.pinned() {
-			m.evictions.Add(1)
+			m.events.evictions.Add(1)
 			m.drop(p.entry)
 		}
 	}
@@ -86,7 +86,7 @@ func (m *Memory) movePart(p *place, x *arena.Extent, from, to int64) bool {
 	q.bytes -= p.charge
 	p.charge = worth(p.first)
 	q.bytes += p.charge
-	m.moved.Add(int64(len(part)))
+	m.events.moved.Add(int64(len(part)))
 	return free != there
 }
 
@@ -134,6 +134,6 @@ func (m *Memory) move(old *place) bool {
 	e.place = p
 	s.mu.Unlock()
 	m.unref(old)
-	m.moved.Add(size)
+	m.events.moved.Add(size)
 	return true
 }

@@ -172,7 +172,7 @@ func (m *Memory) evict(c *class) bool {
 	}
 	e.place.state = loose
 	m.loose += e.place.charge
-	m.evictions.Add(1)
+	m.events.evictions.Add(1)
 	m.drop(e)
 	return true
 }

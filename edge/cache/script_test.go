@@ -116,7 +116,9 @@ func (s *story) do(cmd []string) string {
 		s.close()
 		s.start(arg[0], arg[1])
 	case "get":
-		return s.get(arg[0], arg[1], arg[2] == "live", nil)
+		out := s.get(arg[0], arg[1], arg[2] == "live", nil)
+		synctest.Wait() // the fill may have a little left to do
+		return out
 	case "begin":
 		steps := s.fills[arg[0]]
 		if steps == nil {
