@@ -25,9 +25,9 @@ import (
 	"github.com/weirstream/weir/edge/cache/arena"
 )
 
-// Overhead is what an entry is charged in bytes besides its pages: the entry, its extent, map slot, ghost and its share of
-// the object's name.
-const Overhead = 384
+// Overhead is what an entry is charged in bytes besides its pages: the entry, its extent, map slot, ghost and an object's name
+// of 80 bytes. Measured: 323 where segments share their object, 649 where each has its own.
+const Overhead = 704
 
 // Key names immutable bytes: Length of them, or Unknown, at Offset of an object that is never replaced.
 type Key struct {

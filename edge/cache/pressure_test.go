@@ -3,6 +3,7 @@ package cache_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"runtime"
@@ -103,12 +104,14 @@ func someone(t *testing.T, m *cache.Memory, rng *rand.Rand) {
 // exceed the budget, and nothing is left over.
 func TestTurnover(t *testing.T) {
 	bothPages(t, func(t *testing.T, pages arena.Pages) {
-		const budget, size = 32 << 20, 700 << 10
+		budget, size := int64(4<<20), int64(70<<10)
+		if pages == arena.Huge {
+			budget, size = 32<<20, 700<<10
+		}
 		m := newMemory(t, cache.Config{Budget: budget, Pages: pages})
-		turns := max(scaled(200), 20)
 		goroutines, files, _ := resources(t)
 		var held []*cache.Body
-		for id := range int64(turns * budget / size) {
+		for id := range 200 * budget / size {
 			store(t, m, id, size)
 			if id%3 == 0 {
 				if b, ok := m.Open(keyOf(id-id%7, size)); ok {
@@ -126,10 +129,11 @@ func TestTurnover(t *testing.T) {
 		for _, b := range held {
 			b.Release()
 		}
-		g, f, maps := resources(t)
-		if g > goroutines || f > files || maps > 24 {
-			t.Errorf("%d goroutines, %d descriptors, %d mappings; before it were %d and %d", g, f, maps, goroutines, files)
-		}
+		settled(t, func() (string, bool) {
+			g, f, maps := resources(t)
+			return fmt.Sprintf("%d goroutines, %d descriptors, %d mappings; before it were %d and %d", g, f, maps, goroutines, files),
+				g <= goroutines && f <= files && maps <= 24
+		})
 		if bad := m.Check(); bad != "" {
 			t.Error(bad)
 		}
@@ -183,15 +187,59 @@ func TestCloseLeavesNothing(t *testing.T) {
 		held.Release()
 		m.Close()
 	}
-	for deadline := time.Now().Add(10 * time.Second); ; runtime.Gosched() {
+	settled(t, func() (string, bool) {
 		g, f, n := resources(t)
-		if g <= goroutines && f == files && n == maps {
+		return fmt.Sprintf("%d goroutines, %d descriptors and %d mappings, before it were %d, %d and %d", g, f, n, goroutines, files, maps),
+			g <= goroutines && f == files && n == maps
+	})
+}
+
+// settled waits until ok, since goroutines and timers that are done take a moment to be gone.
+func settled(t *testing.T, state func() (string, bool)) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); ; runtime.Gosched() {
+		what, ok := state()
+		if ok {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("%d goroutines, %d descriptors and %d mappings, before it were %d, %d and %d", g, f, n, goroutines, files, maps)
+			t.Fatal(what)
 		}
 	}
+}
+
+// What an entry is charged for its bookkeeping is what it takes of the heap, ghosts included.
+func TestOverhead(t *testing.T) {
+	f := func(name string, key func(i int64) cache.Key) {
+		t.Helper()
+		const n = 10000
+		heap := func() int64 {
+			runtime.GC()
+			runtime.GC() // what pools hold goes with the second
+			var s runtime.MemStats
+			runtime.ReadMemStats(&s)
+			return int64(s.HeapAlloc)
+		}
+		m := newMemory(t, cache.Config{Budget: n * (4096 + cache.Overhead), Pages: arena.Small})
+		defer m.Close()
+		before := heap()
+		for i := range int64(2 * n) {
+			b, _, err := m.Fill(t.Context(), key(i), cache.Options{}, unwritten)
+			if err != nil {
+				t.Fatal(err)
+			}
+			untilWhole(t, b)
+			b.Release()
+		}
+		took, s := (heap()-before)/n, m.Stats()
+		if s.Entries < n-1 || took > cache.Overhead {
+			t.Errorf("%s: an entry takes %d bytes of the heap, the charge is %d; %d entries, %d ghosts", name, took, cache.Overhead, s.Entries, s.Ghosts)
+		}
+		t.Logf("%s: %d bytes an entry", name, took)
+	}
+	object := strings.Repeat("x", 80)
+	f("one object", func(i int64) cache.Key { return cache.Key{Object: object, Offset: i, Length: 1} })
+	f("an object each", func(i int64) cache.Key { return cache.Key{Object: fmt.Sprint(object, i), Length: 1} })
 }
 
 // If readers hold everything, fills wait, and fail in time; they never exceed the budget. Once readers leave, fills go on.
