@@ -125,7 +125,7 @@ func (h *handler) load(ctx *fasthttp.RequestCtx, r *representation) ([]byte, err
 	if r.object.key.Object == "" {
 		return r.data, nil
 	}
-	if data, ok := h.cache.Lookup(r.object.key); ok {
+	if data, ok := h.lookup(r.object.key); ok {
 		ctx.Response.Header.Set("Cache-Status", "weir; hit")
 		ctx.Response.Header.Set("Server-Timing", `cache;desc="hit"`)
 		return data, nil
@@ -142,14 +142,53 @@ func (h *handler) load(ctx *fasthttp.RequestCtx, r *representation) ([]byte, err
 	return data, nil
 }
 
+// lookup copies what the memory tier has, until answers are sent from there.
+func (h *handler) lookup(key cache.Key) ([]byte, bool) {
+	body, ok := h.cache.Open(key)
+	if !ok {
+		return nil, false
+	}
+	data, err := whole(h.ctx, body)
+	return data, err == nil
+}
+
+func whole(ctx context.Context, body *cache.Body) ([]byte, error) {
+	defer body.Release()
+	data := make([]byte, 0, max(body.Size(), 0))
+	for {
+		run, err := body.Run(ctx, int64(len(data)), 1<<30)
+		if err == io.EOF {
+			return data, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		data = append(data, run.Bytes...)
+	}
+}
+
 // fill takes an object through the cache. What the origin says of a listed object is never the client's fault, so every
 // error is Unavailable or Timeout.
 func (h *handler) fill(o object) ([]byte, cache.Source, error) {
 	ctx, cancel := context.WithTimeout(h.ctx, h.config.FillTimeout)
 	defer cancel()
-	data, source, err := h.cache.Get(ctx, o.key, func(ctx context.Context) ([]byte, error) { return o.read(ctx, h.origin) })
+	body, source, err := h.cache.Fill(ctx, o.key, cache.Options{}, func(ctx context.Context, w *cache.Writer) error {
+		data, err := o.read(ctx, h.origin)
+		for err == nil && len(data) > 0 {
+			n := copy(w.Space(), data)
+			if n == 0 {
+				return weir.Errorf(weir.Internal, "no space for %d bytes", len(data))
+			}
+			w.Filled(n)
+			data = data[n:]
+		}
+		return err
+	})
 	if err == nil {
-		return data, source, nil
+		var data []byte
+		if data, err = whole(ctx, body); err == nil {
+			return data, source, nil
+		}
 	}
 	if source == cache.Stored && h.warnFill.due(time.Now()) {
 		h.log.Warn("fill failed", "object", o.key.Object, "offset", o.key.Offset, "error", err)

@@ -75,7 +75,10 @@ type Server struct {
 // Serve answers on ln until ctx ends, then lets the requests under way finish within DrainTimeout, closes what is left,
 // and returns nil. It closes ln. Any other end is an error.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
-	h := s.newHandler()
+	h, err := s.newHandler()
+	if err != nil {
+		return errors.Join(err, ln.Close())
+	}
 	var cancel context.CancelFunc
 	h.ctx, cancel = context.WithCancel(context.WithoutCancel(ctx))
 	h.shelf.ctx = h.ctx
@@ -134,7 +137,7 @@ func (s *Server) Ready() error {
 	return nil
 }
 
-func (s *Server) newHandler() *handler {
+func (s *Server) newHandler() (*handler, error) {
 	h := &handler{config: s.withDefaults(), now: s.Now, log: s.Log, origin: &origin.Origin{Blobs: s.Blobs, Shared: s.Shared, SharedTimeout: s.withDefaults().ShareTimeout},
 		tickets: &tickets{keys: s.Keys}, metrics: newMetrics()}
 	if h.now == nil {
@@ -143,9 +146,10 @@ func (s *Server) newHandler() *handler {
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
 	}
-	h.cache = cache.New(cache.Config{Budget: h.config.CacheBytes, FillTimeout: h.config.FillTimeout, Filled: h.metrics.filled})
 	h.shelf = &shelf{limit: h.config.IndexBytes, log: h.log, slots: map[revisionKey]*slot{}, read: h.readRevision}
-	return h
+	var err error
+	h.cache, err = cache.New(cache.Config{Budget: h.config.CacheBytes, FillTimeout: h.config.FillTimeout, Remember: -1, Filled: h.metrics.filled})
+	return h, err
 }
 
 // readRevision is the shelf's reader, counted.

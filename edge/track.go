@@ -64,7 +64,7 @@ func (r *trackReader) piece() ([]byte, error) {
 	if i >= 0 {
 		o := r.track.segments[i]
 		var ok bool
-		if data, ok = r.handler.cache.Lookup(o.key); !ok {
+		if data, ok = r.handler.lookup(o.key); !ok {
 			var err error
 			if data, _, err = r.handler.fill(o); err != nil {
 				return nil, err

@@ -1,10 +1,14 @@
+//go:build linux
+
 package cache
 
 import (
 	"context"
 	"io"
+	"sync"
 
 	weir "github.com/weirstream/weir"
+	"github.com/weirstream/weir/edge/cache/arena"
 )
 
 // Unknown is the length of a key whose size only the fill will learn.
@@ -13,7 +17,8 @@ const Unknown = -1
 // Body is the bytes of one key, whole or still arriving, and a reference to them: they stay readable until Release, also
 // if the key is evicted meanwhile. A Body is used by one goroutine; every call of Open and Fill returns another.
 type Body struct {
-	data []byte
+	memory *Memory
+	place  *place
 }
 
 // Run is bytes of a body that lie together. They are never written again once handed out, and are valid until the body's
@@ -24,76 +29,126 @@ type Run struct {
 	Off   int64  // where Bytes begin in File
 }
 
+// bodies keeps released ones, so that a hit does not allocate. Nothing depends on what is in it.
+var bodies = sync.Pool{New: func() any { return new(Body) }}
+
+// body makes a Body of a reference the caller has.
+func (m *Memory) body(p *place) *Body {
+	b := bodies.Get().(*Body)
+	b.memory, b.place = m, p
+	return b
+}
+
 // Size is the length of the whole, Unknown until the fill has said it.
-func (b *Body) Size() int64 { return int64(len(b.data)) }
+func (b *Body) Size() int64 { return b.place.entry.size.Load() }
 
 // Whole says whether every byte is there and was verified.
-func (b *Body) Whole() bool { return true }
+func (b *Body) Whole() bool { return b.place.entry.flight.Load() == nil }
+
+// Stamp is the Options.Stamp of the fill.
+func (b *Body) Stamp() uint64 { return b.place.entry.stamp }
 
 // Run returns bytes from off on, at least one and at most n, waiting for them to arrive. io.EOF is the end of the whole;
 // another error is the fill's, or ctx's: then what was sent so far is not all there is, and the connection must end.
 func (b *Body) Run(ctx context.Context, off, n int64) (Run, error) {
-	if off >= int64(len(b.data)) {
+	if off < 0 || n <= 0 {
+		return Run{}, weir.Errorf(weir.Internal, "run of %d bytes at %d", n, off)
+	}
+	e := b.place.entry
+	f := e.flight.Load()
+	if f != nil {
+		if err := f.wait(ctx, e, off); err != nil {
+			return Run{}, err
+		}
+	}
+	ready := e.ready.Load()
+	if off >= ready {
 		return Run{}, io.EOF
 	}
-	return Run{Bytes: b.data[off:min(off+n, int64(len(b.data)))], File: -1}, nil
-}
-
-// Release gives the reference back. The body and its runs are not used after it; a second call does nothing.
-func (b *Body) Release() { b.data = nil }
-
-// Fill reads the bytes of a key into w, in order. Nil means that all of them are there and are what they should be. Until
-// it returns nil the last HoldBack bytes are handed to nobody, so that no client ever gets a whole answer that was not
-// verified.
-type Fill func(ctx context.Context, w *Writer) error
-
-// HoldBack is how many bytes at the end of a body wait for the fill's word that it is good.
-const HoldBack = 16 << 10
-
-// Writer is where a fill puts bytes. It is used by the fill's goroutine only.
-type Writer struct {
-	data []byte
-	n    int
-}
-
-// Size says how long the whole is, for a key of Unknown length, once, if the origin tells; it need not be called.
-func (w *Writer) Size(n int64) {}
-
-// Space is where the next bytes go: at least one byte as long as some are missing. It is valid until the next call.
-func (w *Writer) Space() []byte { return w.data[w.n:] }
-
-// Filled says that n bytes of Space hold the next bytes. Those who wait may have them now.
-func (w *Writer) Filled(n int) { w.n += n }
-
-// Options are how a fill is kept.
-type Options struct {
-	Live bool // of a growing presentation: it has a share of the budget of its own
-}
-
-// Open returns the body of key if it is in memory, whole or arriving. It does not allocate more than the body.
-func (m *Memory) Open(key Key) (*Body, bool) {
-	b, ok := m.Lookup(key)
-	if !ok {
-		return nil, false
+	n = min(n, ready-off)
+	x := b.place.first
+	for off >= int64(len(x.Bytes)) {
+		off -= int64(len(x.Bytes))
+		x = x.Next
 	}
-	return &Body{data: b}, true
+	n = min(n, int64(len(x.Bytes))-off)
+	return Run{Bytes: x.Bytes[off : off+n : off+n], File: b.memory.file, Off: x.Off + off}, nil
 }
 
-// Fill returns the body of key as soon as its size and its first byte are there, calling fill if nobody else is filling it
-// already. The fill runs detached from ctx. The error is the fill's if it failed before its first byte.
-func (m *Memory) Fill(ctx context.Context, key Key, _ Options, fill Fill) (*Body, Source, error) {
-	b, source, err := m.Get(ctx, key, func(ctx context.Context) ([]byte, error) {
-		w := &Writer{data: make([]byte, key.Length)}
-		if err := fill(ctx, w); err != nil {
-			return nil, err
-		}
-		if w.n < len(w.data) {
-			return nil, weir.Errorf(weir.Internal, "fill wrote %d bytes of %d", w.n, len(w.data))
-		}
-		return w.data, nil
-	})
-	if err != nil {
-		return nil, source, err
+// Release gives the reference back, once: the body and its runs are not used after it, by nobody.
+func (b *Body) Release() {
+	p, m := b.place, b.memory
+	if p == nil {
+		return
 	}
-	return &Body{data: b}, source, nil
+	*b = Body{}
+	bodies.Put(b)
+	m.release(p)
+}
+
+// release takes one reference from p.
+func (m *Memory) release(p *place) {
+	switch n := p.refs.Add(-1); {
+	case n == 0:
+		m.mu.Lock()
+		m.free(p)
+		m.admit()
+		m.mu.Unlock()
+	case n == 1 && m.starving.Load() > 0: // it may be evicted again
+		m.mu.Lock()
+		m.admit()
+		m.mu.Unlock()
+	case n < 0:
+		panic("cache: a body was released twice")
+	}
+}
+
+// flight is a fill under way, or one that failed.
+type flight struct {
+	last *arena.Extent // of the entry's; the fill's alone
+
+	mu      sync.Mutex // guards all below
+	wake    chan struct{}
+	err     error
+	ended   bool // well; the entry becomes whole
+	starved bool // it waits for room
+}
+
+func (f *flight) starving(is bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.starved = is
+}
+
+// wait returns once the byte at off may be read or the whole ended before it.
+func (f *flight) wait(ctx context.Context, e *entry, off int64) error {
+	for {
+		f.mu.Lock()
+		if f.err != nil {
+			f.mu.Unlock()
+			return f.err
+		}
+		if e.ready.Load() > off || e.flight.Load() == nil {
+			f.mu.Unlock()
+			return nil
+		}
+		if f.wake == nil {
+			f.wake = make(chan struct{})
+		}
+		wake := f.wake
+		f.mu.Unlock()
+		select {
+		case <-wake:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// tell wakes those who wait. The caller holds mu.
+func (f *flight) tell() {
+	if f.wake != nil {
+		close(f.wake)
+		f.wake = nil
+	}
 }

@@ -1,109 +1,195 @@
+//go:build linux
+
 package cache
 
 import (
 	"context"
+	"math/rand/v2"
 	"runtime/debug"
-	"slices"
 	"time"
+	"unique"
 
 	weir "github.com/weirstream/weir"
 )
 
-// run is the life of one fill: reserve room, read, keep or give back, tell the waiters.
-func (m *Memory) run(f *flight, key Key, fill func(context.Context) ([]byte, error)) {
-	start := time.Now()
-	ctx, cancel := context.WithTimeout(m.ctx, m.config.FillTimeout)
-	defer cancel()
-	charge := key.Length + Overhead
-	if f.err = m.reserve(ctx, charge); f.err == nil {
-		f.data, f.err = m.call(ctx, key.Length, fill)
-		m.settle(key, charge, f)
-	} else {
-		m.mu.Lock()
-		delete(m.inFlight, key)
-		m.mu.Unlock()
+// Fill reads the bytes of a key into w, in order. Nil means that all of them are there and are what they should be. Until
+// it returns nil the last HoldBack bytes are handed to nobody, so that no client ever gets a whole answer that was not
+// verified. It must return soon after ctx ends.
+type Fill func(ctx context.Context, w *Writer) error
+
+// Options are how a fill is kept.
+type Options struct {
+	Live  bool   // of a growing presentation: it has a share of the budget of its own
+	Stamp uint64 // how far the purge log was read when the fill began, for Remove
+}
+
+// Fill returns the body of key as soon as its first byte is there, calling fill if nobody else is filling it already. The
+// fill runs detached: when ctx ends this call returns and the fill goes on for those who still wait and for the next ones.
+// The error is the fill's if it failed before its first byte, and then answers for the key a while (Config.Remember);
+// Internal for a panic or another length than the key's; TooLarge for more bytes than the cache has room for; Timeout for
+// a fill that stalled or took too long; Unavailable if no room came free in time, or the cache is closed; and ctx's.
+func (m *Memory) Fill(ctx context.Context, key Key, o Options, fill Fill) (*Body, Source, error) {
+	if key.Length < Unknown {
+		return nil, Stored, weir.Errorf(weir.Internal, "fill of %d bytes", key.Length)
 	}
-	close(f.done)
+	if key.Length > m.largest() {
+		return nil, Stored, weir.Errorf(weir.TooLarge, "%d bytes do not fit the cache", key.Length)
+	}
+	p, source, err := m.join(key, o, fill)
+	if err != nil {
+		return nil, source, err
+	}
+	e := p.entry
+	if f := e.flight.Load(); f != nil {
+		if err := f.wait(ctx, e, 0); err != nil {
+			m.release(p)
+			return nil, source, err
+		}
+	}
+	return m.body(p), source, nil
+}
+
+// join refers to the place of key's bytes, and starts its fill if there is none.
+func (m *Memory) join(key Key, o Options, fill Fill) (*place, Source, error) {
+	h := m.hash(&key)
+	s := m.shard(h)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := s.find(h, &key); e != nil {
+		source := Hit
+		if e.flight.Load() != nil {
+			source = Collapsed
+		}
+		return s.take(e), source, nil
+	}
+	if err := s.failed(h); err != nil {
+		s.refused++
+		return nil, Refused, err
+	}
+	if s.closed {
+		return nil, Stored, weir.Errorf(weir.Unavailable, "the cache is closed")
+	}
+	e := &entry{hash: h, object: unique.Make(key.Object), off: key.Offset, length: key.Length, stamp: o.Stamp}
+	e.live = o.Live && key.Length <= m.config.LiveShare/2 // a larger one would have the share for itself
+	f := &flight{}
+	e.flight.Store(f)
+	e.size.Store(key.Length)
+	p := &place{entry: e}
+	p.refs.Store(3) // the index, the fill, the caller
+	e.place = p
+	s.insert(e)
+	s.misses++
+	m.fills.Go(func() { m.run(p, f, fill) })
+	return p, Stored, nil
+}
+
+// run is the life of one fill: get room, read, keep or give back, tell the waiters.
+func (m *Memory) run(p *place, f *flight, fill Fill) {
+	start, e := time.Now(), p.entry
+	ctx, cancel := context.WithCancelCause(m.ctx)
+	defer cancel(nil)
+	// Readers are told at once, also if fill does not heed its context; its room stays charged until it returns.
+	abort := func(d time.Duration, what string) *time.Timer {
+		return time.AfterFunc(d, func() {
+			err := weir.Errorf(weir.Timeout, "%s %v", what, d)
+			m.fail(e, f, err)
+			cancel(err)
+		})
+	}
+	total := abort(m.config.FillTimeout, "the bytes were not there within")
+	defer total.Stop()
+	w := &Writer{memory: m, ctx: ctx, entry: e, place: p, flight: f, stall: abort(m.config.Stall, "no byte came for")}
+	defer w.stall.Stop()
+	w.stall.Stop()
+	err := w.begin()
+	if err == nil {
+		err = m.call(ctx, w, fill)
+	}
+	if err == nil {
+		err = m.settle(p, f, w)
+	}
+	if err != nil {
+		m.fail(e, f, err)
+		m.mu.Lock()
+		if p.state == filling {
+			m.charge(p, loose)
+		}
+		m.mu.Unlock()
+		m.release(p)
+	}
 	if m.config.Filled != nil {
-		m.config.Filled(time.Since(start), f.err)
+		m.config.Filled(time.Since(start), err)
 	}
 }
 
 // call runs fill and contains what can go wrong in it.
-func (m *Memory) call(ctx context.Context, size int64, fill func(context.Context) ([]byte, error)) (data []byte, err error) {
+func (m *Memory) call(ctx context.Context, w *Writer, fill Fill) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			m.panics.Add(1)
-			data, err = nil, weir.Errorf(weir.Internal, "fill panicked: %v\n%s", p, debug.Stack())
+			m.events.panics.Add(1)
+			err = weir.Errorf(weir.Internal, "fill panicked: %v\n%s", p, debug.Stack())
 		}
 	}()
-	data, err = fill(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if int64(len(data)) != size {
-		return nil, weir.Errorf(weir.Internal, "fill returned %d bytes of %d", len(data), size)
-	}
-	return data, nil
+	return w.finish(fill(ctx, w))
 }
 
-// settle turns the reservation into an entry, or frees it, and lets waiting fills go on.
-func (m *Memory) settle(key Key, charge int64, f *flight) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	delete(m.inFlight, key)
-	m.reserved -= charge
-	if f.err == nil {
-		e := &entry{key: key, data: f.data}
-		e.uses.Store(min(f.uses, maxUses))
-		m.queues.insert(e)
+// settle makes the entry whole and gives it to its queue, unless it failed or was forgotten meanwhile.
+func (m *Memory) settle(p *place, f *flight, w *Writer) error {
+	e := p.entry
+	f.mu.Lock()
+	if f.err != nil {
+		f.mu.Unlock()
+		return f.err
 	}
-	m.admit()
-}
-
-// reserve waits until charge bytes are free and takes them. Fills get room in the order they asked for it, so a large one
-// is not starved by small ones.
-func (m *Memory) reserve(ctx context.Context, charge int64) error {
+	f.ended = true
+	f.mu.Unlock()
+	e.size.Store(w.total)
 	m.mu.Lock()
-	w := &room{charge: charge, ready: make(chan struct{})}
-	m.waiting = append(m.waiting, w)
+	m.trim(p, w.total)
+	if e.gone {
+		m.charge(p, loose)
+	} else {
+		m.charge(p, queued)
+	}
 	m.admit()
 	m.mu.Unlock()
-	select {
-	case <-w.ready:
-		return nil
-	default:
-	}
-	select {
-	case <-w.ready:
-		return nil
-	case <-ctx.Done():
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if i := slices.Index(m.waiting, w); i >= 0 {
-		m.waiting = slices.Delete(m.waiting, i, i+1)
-	} else {
-		m.reserved -= charge // it was granted meanwhile
-	}
-	m.admit()
-	return ctx.Err()
+	s := m.shard(e.hash)
+	s.mu.Lock()
+	s.missBytes += w.total
+	s.mu.Unlock()
+	e.ready.Store(w.total)
+	m.release(p) // before anybody can know that it is whole: who does finds it evictable
+	f.mu.Lock()
+	e.flight.Store(nil)
+	f.tell()
+	f.mu.Unlock()
+	return nil
 }
 
-// admit gives room to the fills at the head of the queue, evicting as needed. It evicts nothing for a fill that would not
-// fit even then. The caller holds mu.
-func (m *Memory) admit() {
-	for len(m.waiting) > 0 {
-		w := m.waiting[0]
-		if m.reserved+w.charge > m.config.Budget {
-			return
-		}
-		for m.queues.bytes()+m.reserved+w.charge > m.config.Budget {
-			m.queues.evict()
-			m.evictions.Add(1)
-		}
-		m.reserved += w.charge
-		m.waiting = m.waiting[1:]
-		close(w.ready)
+// fail ends the flight with err, unless it has ended, and has err answer for the key a while.
+func (m *Memory) fail(e *entry, f *flight, err error) {
+	f.mu.Lock()
+	if f.err != nil || f.ended {
+		f.mu.Unlock()
+		return
 	}
+	remember := m.config.Remember > 0 && m.ctx.Err() == nil
+	if f.starved {
+		err, remember = weir.Errorf(weir.Unavailable, "no room came free in time: %w", err), false
+	}
+	f.err = err
+	f.mu.Unlock()
+	m.mu.Lock()
+	if remember && !e.gone {
+		s := m.shard(e.hash)
+		s.mu.Lock()
+		// Not all at once when the time is over: what failed together was asked for together.
+		s.remember(e.hash, err, m.config.Remember*2/5+rand.N(m.config.Remember*3/5+1))
+		s.mu.Unlock()
+	}
+	m.drop(e)
+	m.mu.Unlock()
+	f.mu.Lock()
+	f.tell()
+	f.mu.Unlock()
 }

@@ -1,122 +1,141 @@
-package cache
+//go:build linux
 
-import "sync/atomic"
+package cache
 
 // s3fifo is the admission and eviction order of Yang et al., "FIFO queues are all you need for cache eviction" (SOSP
 // 2023), weighted by bytes: newcomers pass through a small queue and stay only if asked for again, keys evicted from it
 // are remembered for a while and come back straight into the main queue, where an entry survives one round for each time
-// it was asked for (at most three).
+// it was asked for (at most three). An entry that somebody reads is passed over, since evicting it would free nothing.
+//
+// The small queue has a tenth, as in the paper; of live a half, because what is new there is asked for until the window has
+// moved on, and never again: in a small queue it would miss its second viewer, in the main one it would outlive its use.
 type s3fifo struct {
-	entries     map[Key]*entry
 	small, main fifo
 	smallTarget int64 // bytes the small queue may hold while the main queue has something to evict
 
-	ghosts     map[Key]uint64 // evicted from small, with the number they have in ghostOrder; no more of them than entries
-	ghostOrder []ghost        // oldest first
+	ghosts     map[uint64]uint64 // evicted from small, with the number they have in ghostOrder; no more of them than entries
+	ghostOrder []ghost           // oldest first
 	ghostCount uint64
 }
 
-// ghost is a remembered key. One whose number is not the map's was seen again since.
-type ghost struct {
-	key Key
-	n   uint64
-}
+// ghost is the hash of a remembered key. One whose number is not the map's was seen again since.
+type ghost struct{ hash, n uint64 }
 
-// entry is one cached range. Its data is shared with whoever got it and never written.
-type entry struct {
-	key  Key
-	data []byte
-	uses atomic.Uint32 // since it entered its queue, at most maxUses
-	next *entry
-}
-
-const maxUses = 3
-
-func (e *entry) charge() int64 { return int64(len(e.data)) + Overhead }
-
-// touch counts a use; two at once may count as one.
-func (e *entry) touch() {
-	if n := e.uses.Load(); n < maxUses {
-		e.uses.Store(n + 1)
-	}
-}
-
-func (q *s3fifo) init(budget int64) {
-	*q = s3fifo{entries: map[Key]*entry{}, ghosts: map[Key]uint64{}, smallTarget: budget / 10}
+func (q *s3fifo) init(smallTarget int64) {
+	*q = s3fifo{ghosts: map[uint64]uint64{}, smallTarget: smallTarget}
 }
 
 func (q *s3fifo) bytes() int64 { return q.small.bytes + q.main.bytes }
 
+func (q *s3fifo) len() int { return q.small.n + q.main.n }
+
 func (q *s3fifo) insert(e *entry) {
-	q.entries[e.key] = e
-	if _, ok := q.ghosts[e.key]; ok {
-		delete(q.ghosts, e.key)
-		q.main.push(e)
-		return
+	_, e.main = q.ghosts[e.hash]
+	if e.main {
+		delete(q.ghosts, e.hash)
 	}
-	q.small.push(e)
+	q.of(e).push(e)
 }
 
-// evict removes one entry. There must be one.
-func (q *s3fifo) evict() {
-	for {
-		if q.small.head != nil && (q.small.bytes > q.smallTarget || q.main.head == nil) {
-			e := q.small.pop()
-			if e.uses.Load() > 0 {
-				e.uses.Store(0)
-				q.main.push(e)
-				continue
-			}
-			delete(q.entries, e.key)
-			q.remember(e.key)
-			return
+func (q *s3fifo) of(e *entry) *fifo {
+	if e.main {
+		return &q.main
+	}
+	return &q.small
+}
+
+func (q *s3fifo) remove(e *entry) { q.of(e).remove(e) }
+
+// victim takes one entry out of its queue to be evicted, nil if somebody reads each of them.
+func (q *s3fifo) victim() *entry {
+	for spared := 0; spared <= q.len(); {
+		e := q.main.head
+		if q.small.head != nil && (q.small.bytes > q.smallTarget || e == nil) {
+			e = q.small.head
 		}
-		e := q.main.pop()
-		if n := e.uses.Load(); n > 0 {
-			e.uses.Store(n - 1)
+		if e == nil {
+			return nil
+		}
+		uses := e.uses.Load()
+		switch {
+		case uses == 0 && e.place.pinned():
+			q.remove(e)
+			q.of(e).push(e)
+			spared++
+		case uses == 0:
+			q.leave(e)
+			return e
+		case e.main:
+			q.remove(e)
+			e.uses.Store(uses - 1)
 			q.main.push(e)
-			continue
+		default:
+			q.remove(e)
+			e.uses.Store(0)
+			e.main = true
+			q.main.push(e)
 		}
-		delete(q.entries, e.key)
-		return
+	}
+	for _, f := range [...]*fifo{&q.small, &q.main} {
+		for e := f.head; e != nil; e = e.next {
+			if !e.place.pinned() {
+				q.leave(e)
+				return e
+			}
+		}
+	}
+	return nil
+}
+
+func (q *s3fifo) leave(e *entry) {
+	q.remove(e)
+	if !e.main {
+		q.remember(e.hash)
 	}
 }
 
-func (q *s3fifo) remember(key Key) {
+func (q *s3fifo) remember(hash uint64) {
 	q.ghostCount++
-	q.ghosts[key] = q.ghostCount
-	q.ghostOrder = append(q.ghostOrder, ghost{key, q.ghostCount})
-	for len(q.ghostOrder) > len(q.entries)+1 {
-		if old := q.ghostOrder[0]; q.ghosts[old.key] == old.n {
-			delete(q.ghosts, old.key)
+	q.ghosts[hash] = q.ghostCount
+	q.ghostOrder = append(q.ghostOrder, ghost{hash, q.ghostCount})
+	for len(q.ghostOrder) > q.len()+2 {
+		if old := q.ghostOrder[0]; q.ghosts[old.hash] == old.n {
+			delete(q.ghosts, old.hash)
 		}
 		q.ghostOrder = q.ghostOrder[1:]
 	}
 }
 
-// fifo is a queue of entries linked through next.
+// fifo is a queue of entries.
 type fifo struct {
 	head, tail *entry
 	bytes      int64
+	n          int
 }
 
 func (f *fifo) push(e *entry) {
-	if f.tail == nil {
+	if e.prev = f.tail; f.tail == nil {
 		f.head = e
 	} else {
 		f.tail.next = e
 	}
 	f.tail = e
-	f.bytes += e.charge()
+	f.bytes += e.place.charge
+	f.n++
 }
 
-func (f *fifo) pop() *entry {
-	e := f.head
-	f.head = e.next
-	if f.head == nil {
-		f.tail = nil
+func (f *fifo) remove(e *entry) {
+	if e.prev == nil {
+		f.head = e.next
+	} else {
+		e.prev.next = e.next
 	}
-	e.next = nil
-	f.bytes -= e.charge()
-	return e
+	if e.next == nil {
+		f.tail = e.prev
+	} else {
+		e.next.prev = e.prev
+	}
+	e.next, e.prev = nil, nil
+	f.bytes -= e.place.charge
+	f.n--
 }
