@@ -10,18 +10,23 @@ import (
 // openConns is the connections that are open. The zero value is none.
 type openConns struct {
 	mu    sync.Mutex // guards all below
-	conns map[net.Conn]struct{}
+	conns map[*conn]struct{}
 	empty chan struct{} // if not nil, closed when the last connection has ended
 }
 
 // changed is the server's ConnState hook.
-func (o *openConns) changed(c net.Conn, state fasthttp.ConnState) {
+func (o *openConns) changed(nc net.Conn, state fasthttp.ConnState) {
+	c := nc.(*conn) // the listener makes no others
 	switch state {
+	case fasthttp.StateActive:
+		c.enter(phaseReading)
+	case fasthttp.StateIdle:
+		c.enter(phaseIdle)
 	case fasthttp.StateNew:
 		o.mu.Lock()
 		defer o.mu.Unlock()
 		if o.conns == nil {
-			o.conns = map[net.Conn]struct{}{}
+			o.conns = map[*conn]struct{}{}
 		}
 		o.conns[c] = struct{}{}
 	case fasthttp.StateClosed, fasthttp.StateHijacked:
@@ -56,4 +61,13 @@ func (o *openConns) closeAll() <-chan struct{} {
 	}
 	o.tell()
 	return empty
+}
+
+// each calls f for every connection.
+func (o *openConns) each(f func(*conn)) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for c := range o.conns {
+		f(c)
+	}
 }

@@ -42,6 +42,7 @@ func (l *limiter) due(now time.Time) bool {
 // handle answers one request. It is the fasthttp handler.
 func (h *handler) handle(ctx *fasthttp.RequestCtx) {
 	var t target
+	ctx.Conn().(*conn).enter(phaseHandling)
 	defer h.finish(ctx, &t)
 	setCommon(ctx)
 	switch {
@@ -80,6 +81,7 @@ func (h *handler) finish(ctx *fasthttp.RequestCtx, t *target) {
 		h.metrics.panics.Inc()
 		h.log.Error("request panicked", "path", string(t.path), "panic", p, "stack", string(debug.Stack()))
 		ctx.Response.Reset()
+		ctx.Conn().(*conn).drop()
 		setCommon(ctx)
 		problemOf(weir.Errorf(weir.Internal, "panic")).write(ctx)
 	}

@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
@@ -41,4 +42,20 @@ func passing(err error) bool {
 		}
 	}
 	return false
+}
+
+// mediaListener makes connections that send by reference.
+type mediaListener struct {
+	net.Listener
+	tls *tls.Config        // nil: in the clear
+	at  func(point string) // nil: no named points
+}
+
+// Accept wraps the connection. A TLS handshake happens at the first read, in the connection's own goroutine.
+func (l mediaListener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return newConn(c, l.tls, l.at), nil
 }

@@ -20,6 +20,7 @@ type metrics struct {
 	bytes    [len(classes)]prometheus.Counter
 	heads    map[string]prometheus.Counter // by result
 	panics   prometheus.Counter
+	slow     prometheus.Counter
 
 	fillSeconds               *prometheus.HistogramVec
 	fillGood, fillBad         prometheus.Observer
@@ -48,6 +49,8 @@ func newMetrics() *metrics {
 		Buckets: prometheus.ExponentialBuckets(0.0005, 2.5, 12)}, []string{"result"})
 	m.panics = prometheus.NewCounter(prometheus.CounterOpts{Name: "weir_edge_panics_total",
 		Help: "Requests that ended in a defect of the edge."})
+	m.slow = prometheus.NewCounter(prometheus.CounterOpts{Name: "weir_edge_slow_readers_total",
+		Help: "Connections ended because the client took less than the minimum rate."})
 	for class, name := range classes {
 		m.bytes[class] = m.bytesTotal.WithLabelValues(name)
 		for i, status := range statuses {
@@ -70,7 +73,7 @@ func (m *metrics) register(r prometheus.Registerer, h *handler, connections func
 	gauge := func(name, help string, f func() int64) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return float64(f()) })
 	}
-	for _, collector := range []prometheus.Collector{m.requestsTotal, m.bytesTotal, m.headReads, m.fillSeconds, m.panics,
+	for _, collector := range []prometheus.Collector{m.requestsTotal, m.bytesTotal, m.headReads, m.fillSeconds, m.panics, m.slow,
 		count("weir_edge_cache_hits_total", "Requests answered from memory.", func() int64 { return c.Stats().Hits }),
 		count("weir_edge_cache_misses_total", "Requests that started a fill.", func() int64 { return c.Stats().Misses }),
 		count("weir_edge_cache_collapsed_total", "Requests that waited for another's fill.", func() int64 { return c.Stats().Collapsed }),

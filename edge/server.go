@@ -18,45 +18,6 @@ import (
 	"github.com/weirstream/weir/edge/origin"
 )
 
-// Config is the edge's limits. The zero value of each field stands for the default named beside it.
-type Config struct {
-	CacheBytes   int64         // memory for segments; 256 MiB, at least 80 MiB so that the largest segment fits
-	IndexBytes   int64         // memory for heads, pages and manifests, about; 64 MiB
-	Connections  int           // clients at once, more are refused; 16384
-	HeaderBytes  int           // of one request, at most; 8 KiB
-	ReadTimeout  time.Duration // for a request's header; 10 s
-	WriteTimeout time.Duration // for an answer to be taken by the client, or each segment of a whole track; 60 s
-	IdleTimeout  time.Duration // between requests of a connection; 75 s
-	FillTimeout  time.Duration // for bytes to come from the object store; 15 s
-	Proxies      weir.Proxies  // in front, besides those on this machine: their X-Forwarded-For is believed
-	ShareTimeout time.Duration // for looking a page up in Shared and storing it there; 50 ms
-	DrainTimeout time.Duration // for requests under way when Serve is told to end; 10 s
-}
-
-// minCacheBytes holds the largest segment and its bookkeeping.
-const minCacheBytes = weir.MaxSegmentBytes + 16<<20
-
-func (c Config) withDefaults() Config {
-	c.CacheBytes = max(or(c.CacheBytes, 256<<20), minCacheBytes)
-	c.IndexBytes = or(c.IndexBytes, 64<<20)
-	c.Connections = or(c.Connections, 16384)
-	c.HeaderBytes = or(c.HeaderBytes, 8<<10)
-	c.ReadTimeout = or(c.ReadTimeout, 10*time.Second)
-	c.WriteTimeout = or(c.WriteTimeout, time.Minute)
-	c.IdleTimeout = or(c.IdleTimeout, 75*time.Second)
-	c.FillTimeout = or(c.FillTimeout, 15*time.Second)
-	c.ShareTimeout = or(c.ShareTimeout, 50*time.Millisecond)
-	c.DrainTimeout = or(c.DrainTimeout, 10*time.Second)
-	return c
-}
-
-func or[T int | int64 | time.Duration](v, otherwise T) T {
-	if v > 0 {
-		return v
-	}
-	return otherwise
-}
-
 // Server is an edge: the media listener. Set its fields, then call Serve once.
 type Server struct {
 	Config
@@ -87,12 +48,19 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 			return errors.Join(fmt.Errorf("register metrics: %w", err), ln.Close())
 		}
 	}
-	server := s.fasthttpServer(h)
-	if s.At != nil {
-		ln = halfwayListener{ln, s.At}
+	media := mediaListener{Listener: patientListener{ln, h.log, &h.warnAccept}, at: s.At}
+	if h.config.TLSCert != "" || h.config.TLSKey != "" {
+		certs, err := loadCertificates(h.config.TLSCert, h.config.TLSKey, h.log)
+		if err != nil {
+			return errors.Join(err, ln.Close())
+		}
+		media.tls = certs.config()
+		h.shelf.reads.Go(func() { certs.watch(h.ctx, certificateTick) })
 	}
+	h.shelf.reads.Go(func() { (&watcher{h.config, &s.open, h.metrics.slow.Inc}).run(h.ctx) })
+	server := s.fasthttpServer(h)
 	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(patientListener{ln, h.log, &h.warnAccept}) }()
+	go func() { ended <- server.Serve(media) }()
 	s.serving.Store(true)
 	defer s.serving.Store(false)
 	select {
@@ -165,7 +133,7 @@ func (h *handler) readRevision(ctx context.Context, key revisionKey, old *revisi
 }
 
 func (s *Server) fasthttpServer(h *handler) *fasthttp.Server {
-	return &fasthttp.Server{
+	return &fasthttp.Server{ // without timeouts: the watcher's are cheaper and know progress
 		Handler:                      h.handle,
 		ErrorHandler:                 h.protocolError,
 		ConnState:                    s.open.changed,
@@ -173,9 +141,6 @@ func (s *Server) fasthttpServer(h *handler) *fasthttp.Server {
 		SecureErrorLogMessage:        true,
 		Concurrency:                  h.config.Connections,
 		ReadBufferSize:               h.config.HeaderBytes,
-		ReadTimeout:                  h.config.ReadTimeout,
-		WriteTimeout:                 h.config.WriteTimeout,
-		IdleTimeout:                  h.config.IdleTimeout,
 		CloseOnShutdown:              true,
 		NoDefaultServerHeader:        true,
 		NoDefaultContentType:         true,
