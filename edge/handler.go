@@ -28,7 +28,7 @@ type handler struct {
 	tickets *tickets
 	metrics *metrics
 
-	warnFill, warnAccept limiter // of their lines in the log
+	warnFill, warnAccept, warnRefuse limiter // of their lines in the log
 }
 
 // limiter lets one pass a second.
@@ -45,6 +45,9 @@ func (h *handler) handle(ctx *fasthttp.RequestCtx) {
 	ctx.Conn().(*conn).enter(phaseHandling)
 	defer h.finish(ctx, &t)
 	setCommon(ctx)
+	if !acceptable(ctx) {
+		return
+	}
 	switch {
 	case ctx.IsOptions():
 		preflight(ctx)
@@ -64,6 +67,23 @@ func (h *handler) handle(ctx *fasthttp.RequestCtx) {
 	if t.ticketHidden {
 		keepPrivate(ctx)
 	}
+}
+
+// acceptable says whether the request is what both sides take for one; if not it is answered, and the last of its
+// connection.
+func acceptable(ctx *fasthttp.RequestCtx) bool {
+	if err := checkFraming(&ctx.Request.Header); err != nil {
+		ctx.SetConnectionClose()
+		problemOf(err).write(ctx)
+		return false
+	}
+	if expect := ctx.Request.Header.Peek("Expect"); len(expect) > 0 && !bytes.EqualFold(expect, []byte("100-continue")) {
+		ctx.SetConnectionClose() // whether its body comes is not known
+		p := problem{Status: fasthttp.StatusExpectationFailed, Detail: "nothing but 100-continue can be expected"}
+		p.named("expectation-failed").write(ctx)
+		return false
+	}
+	return true
 }
 
 // keepPrivate forbids shared caches to keep the answer. They may keep what is public even if the request had an

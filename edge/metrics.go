@@ -12,7 +12,7 @@ var classes = [...]string{nothing: "none", hlsMultivariant: "multivariant", hlsM
 	initSegment: "init", mediaSegment: "segment", wholeTrack: "track", poster: "poster", livez: "livez"}
 
 // statuses are the label values of statuses. Another one, which would be a defect, is counted as the last.
-var statuses = [...]int{200, 206, 304, 204, 400, 401, 403, 404, 405, 408, 410, 412, 416, 431, 503, 504, 500}
+var statuses = [...]int{200, 206, 304, 204, 400, 401, 403, 404, 405, 408, 410, 412, 416, 417, 431, 503, 504, 500}
 
 // metrics are the edge's numbers. Labels are bounded: no path, ticket, asset or address is ever one.
 type metrics struct {
@@ -21,6 +21,7 @@ type metrics struct {
 	heads    map[string]prometheus.Counter // by result
 	panics   prometheus.Counter
 	slow     prometheus.Counter
+	refused  prometheus.Counter
 
 	fillSeconds               *prometheus.HistogramVec
 	fillGood, fillBad         prometheus.Observer
@@ -51,6 +52,8 @@ func newMetrics() *metrics {
 		Help: "Requests that ended in a defect of the edge."})
 	m.slow = prometheus.NewCounter(prometheus.CounterOpts{Name: "weir_edge_slow_readers_total",
 		Help: "Connections ended because the client took less than the minimum rate."})
+	m.refused = prometheus.NewCounter(prometheus.CounterOpts{Name: "weir_edge_refused_connections_total",
+		Help: "Connections answered with 503 because there are too many."})
 	for class, name := range classes {
 		m.bytes[class] = m.bytesTotal.WithLabelValues(name)
 		for i, status := range statuses {
@@ -73,7 +76,7 @@ func (m *metrics) register(r prometheus.Registerer, h *handler, connections func
 	gauge := func(name, help string, f func() int64) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return float64(f()) })
 	}
-	for _, collector := range []prometheus.Collector{m.requestsTotal, m.bytesTotal, m.headReads, m.fillSeconds, m.panics, m.slow,
+	for _, collector := range []prometheus.Collector{m.requestsTotal, m.bytesTotal, m.headReads, m.fillSeconds, m.panics, m.slow, m.refused,
 		count("weir_edge_cache_hits_total", "Requests answered from memory.", func() int64 { return c.Stats().Hits }),
 		count("weir_edge_cache_misses_total", "Requests that started a fill.", func() int64 { return c.Stats().Misses }),
 		count("weir_edge_cache_collapsed_total", "Requests that waited for another's fill.", func() int64 { return c.Stats().Collapsed }),

@@ -48,7 +48,8 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 			return errors.Join(fmt.Errorf("register metrics: %w", err), ln.Close())
 		}
 	}
-	media := mediaListener{Listener: patientListener{ln, h.log, &h.warnAccept}, at: s.At}
+	media := mediaListener{Listener: patientListener{ln, h.log, &h.warnAccept}, at: s.At, refuse: newRefuser(h).refuse,
+		room: func() bool { return s.open.count() < h.config.Connections }}
 	if h.config.TLSCert != "" || h.config.TLSKey != "" {
 		certs, err := loadCertificates(h.config.TLSCert, h.config.TLSKey, h.log)
 		if err != nil {
@@ -139,7 +140,7 @@ func (s *Server) fasthttpServer(h *handler) *fasthttp.Server {
 		ConnState:                    s.open.changed,
 		Logger:                       quiet{h.log},
 		SecureErrorLogMessage:        true,
-		Concurrency:                  h.config.Connections,
+		Concurrency:                  h.config.Connections + 1, // the listener's own limit comes first
 		ReadBufferSize:               h.config.HeaderBytes,
 		CloseOnShutdown:              true,
 		NoDefaultServerHeader:        true,
