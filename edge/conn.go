@@ -2,10 +2,14 @@ package edge
 
 import (
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
+	"os"
+	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -50,6 +54,10 @@ type conn struct {
 	flags    int
 	err      error
 
+	parking atomic.Bool // the watcher wants an idle connection to let go of its buffers
+	parkMu  sync.Mutex  // makes one of parking and the read deadline
+	parked  bool        // and it does: Close is not meant
+
 	state atomic.Uint32 // phase, and above it a number that changes with each
 	sent  atomic.Int64  // bytes handed to the kernel
 	watch watched
@@ -80,7 +88,48 @@ func (c *conn) Read(p []byte) (int, error) {
 	if c.phase() == phaseHandling {
 		c.enter(phaseReading)
 	}
-	return c.Conn.Read(p)
+	for {
+		n, err := c.Conn.Read(p)
+		if !c.parking.Load() {
+			return n, err
+		}
+		if derr := c.unpark(); derr != nil {
+			return n, derr
+		}
+		if n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+			return n, err
+		}
+		if c.phase() == phaseIdle {
+			c.parked = true
+			return 0, errParked
+		}
+	}
+}
+
+// wantPark wakes the read of an idle connection.
+func (c *conn) wantPark() {
+	c.parkMu.Lock()
+	defer c.parkMu.Unlock()
+	c.parking.Store(true)
+	_ = c.SetReadDeadline(time.Unix(1, 0)) // fails only if it is closed already
+}
+
+func (c *conn) unpark() error {
+	c.parkMu.Lock()
+	defer c.parkMu.Unlock()
+	c.parking.Store(false)
+	return c.SetReadDeadline(time.Time{})
+}
+
+// errParked ends fasthttp's loop over an idle connection, which then gives its buffers, 25 KB, back.
+var errParked = errors.New("the connection is idle")
+
+// Close closes, unless fasthttp was only made to let go.
+func (c *conn) Close() error {
+	if c.parked {
+		return nil
+	}
+	return c.Conn.Close()
 }
 
 // Write sends b, or keeps it for ReadFrom if it is the header of what ReadFrom will send.

@@ -53,19 +53,38 @@ type mediaListener struct {
 	at     func(point string) // nil: no named points
 	room   func() bool
 	refuse func(net.Conn) // takes the connection over
+	ready  chan *conn
+	failed chan error // of one
 }
 
-// Accept wraps the connection. A TLS handshake happens at the first read, in the connection's own goroutine.
+// Accept gives the next connection: a new one, or one that was parked. A TLS handshake happens at the first read, in the
+// connection's own goroutine.
 func (l mediaListener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.ready:
+		return c, nil
+	case err := <-l.failed:
+		return nil, err
+	}
+}
+
+// accept fills ready until the listener is closed.
+func (l mediaListener) accept(over <-chan struct{}) {
 	for {
 		c, err := l.Listener.Accept()
 		if err != nil {
-			return nil, err
+			l.failed <- err
+			return
 		}
-		if l.room() {
-			return newConn(c, l.tls, l.at), nil
+		if !l.room() {
+			l.refuse(c)
+			continue
 		}
-		l.refuse(c)
+		select {
+		case l.ready <- newConn(c, l.tls, l.at):
+		case <-over:
+			_ = c.Close()
+		}
 	}
 }
 

@@ -68,7 +68,7 @@ func newMetrics() *metrics {
 }
 
 // register adds the metrics, and those read from the handler's parts, to r.
-func (m *metrics) register(r prometheus.Registerer, h *handler, connections func() int) error {
+func (m *metrics) register(r prometheus.Registerer, h *handler, open *openConns) error {
 	c, o := h.cache, h.origin
 	count := func(name, help string, f func() int64) prometheus.Collector {
 		return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, func() float64 { return float64(f()) })
@@ -89,7 +89,8 @@ func (m *metrics) register(r prometheus.Registerer, h *handler, connections func
 		count("weir_edge_shared_hits_total", "Index pages that came from the shared cache.", func() int64 { n, _ := o.SharedCounts(); return n }),
 		count("weir_edge_shared_misses_total", "Index pages that the shared cache did not give.", func() int64 { _, n := o.SharedCounts(); return n }),
 		gauge("weir_edge_index_bytes", "About the bytes of heads, pages and manifests in memory.", h.shelf.size),
-		gauge("weir_edge_connections", "Open client connections.", func() int64 { return int64(connections()) }),
+		gauge("weir_edge_connections", "Open client connections.", func() int64 { return int64(open.count()) }),
+		gauge("weir_edge_idle_connections", "Client connections that wait without buffers.", func() int64 { return int64(open.idlers()) }),
 	} {
 		if err := r.Register(collector); err != nil {
 			return err

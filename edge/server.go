@@ -44,12 +44,13 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	defer h.cache.Close()
 	defer cancel()
 	if s.Registerer != nil {
-		if err := h.metrics.register(s.Registerer, h, s.open.count); err != nil {
+		if err := h.metrics.register(s.Registerer, h, &s.open); err != nil {
 			return errors.Join(fmt.Errorf("register metrics: %w", err), ln.Close())
 		}
 	}
 	media := mediaListener{Listener: patientListener{ln, h.log, &h.warnAccept}, at: s.At, refuse: newRefuser(h).refuse,
-		room: func() bool { return s.open.count() < h.config.Connections }}
+		room:  func() bool { return s.open.count() < h.config.Connections },
+		ready: make(chan *conn), failed: make(chan error, 1)}
 	if h.config.TLSCert != "" || h.config.TLSKey != "" {
 		certs, err := loadCertificates(h.config.TLSCert, h.config.TLSKey, h.log)
 		if err != nil {
@@ -58,6 +59,9 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		media.tls = certs.config()
 		h.shelf.reads.Go(func() { certs.watch(h.ctx, certificateTick) })
 	}
+	s.open.revived, s.open.over, s.open.idle = media.ready, make(chan struct{}), h.config.IdleTimeout
+	defer s.open.closeParked()
+	h.shelf.reads.Go(func() { media.accept(s.open.over) })
 	h.shelf.reads.Go(func() { (&watcher{h.config, &s.open, h.metrics.slow.Inc}).run(h.ctx) })
 	server := s.fasthttpServer(h)
 	ended := make(chan error, 1)
@@ -79,6 +83,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 // drain ends server within the bound: first politely, then by ending fills and closing connections.
 func (s *Server) drain(server *fasthttp.Server, cancel context.CancelFunc, ended <-chan error) error {
 	timeout := s.withDefaults().DrainTimeout
+	s.open.closeParked()
 	polite, done := context.WithTimeout(context.Background(), timeout)
 	defer done()
 	if err := server.ShutdownWithContext(polite); err != nil {

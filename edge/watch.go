@@ -27,6 +27,10 @@ type watcher struct {
 	slow   func() // called for each reader that is cut
 }
 
+// parkAfter is how long an idle connection keeps its buffers: longer than a player at work takes between two requests of a
+// burst.
+const parkAfter = 2 * time.Second
+
 // tick is short against every bound, so that tests with short ones are exact enough.
 func (w *watcher) tick() time.Duration {
 	least := min(w.config.ReadTimeout, w.config.IdleTimeout, w.config.Grace)
@@ -60,6 +64,8 @@ func (w *watcher) look(c *conn, dt time.Duration) {
 	case k.cut:
 	case p == phaseSending:
 		w.rate(c, dt, past)
+	case p == phaseIdle && k.age > min(parkAfter, w.config.IdleTimeout/4) && k.age < w.config.IdleTimeout && c.raw != nil && !c.parking.Load():
+		c.wantPark()
 	case p == phaseReading && k.age > w.config.ReadTimeout, p == phaseIdle && k.age > w.config.IdleTimeout:
 		k.cut = true
 		_ = c.SetReadDeadline(past) // fails only if it is closed already
