@@ -47,12 +47,8 @@ type conn struct {
 	held    []byte // that header
 	out     stream // of the response being sent: there is one at a time
 
-	send     func(fd uintptr) bool // sendSome as a value made once: a closure for each call is an allocation
-	file     int                   // what sendSome sends: bytes of file, or else buf
-	off, end int64
-	buf      []byte
-	flags    int
-	err      error
+	send func(fd uintptr) bool // sendSome as a value made once: a closure for each call is an allocation
+	sending
 
 	parking atomic.Bool // the watcher wants an idle connection to let go of its buffers
 	parkMu  sync.Mutex  // makes one of parking and the read deadline
@@ -63,8 +59,17 @@ type conn struct {
 	watch watched
 }
 
+// sending is what sendSome sends: off to end of file, or else buf.
+type sending struct {
+	file     int
+	off, end int64
+	buf      []byte
+	flags    int
+	err      error
+}
+
 func newConn(c net.Conn, config *tls.Config, at func(string)) *conn {
-	mc := &conn{Conn: c, at: at, file: -1}
+	mc := &conn{Conn: c, at: at, sending: sending{file: -1}}
 	mc.tcp, _ = c.(*net.TCPConn)
 	if config != nil {
 		mc.tls = tls.Server(c, config)
