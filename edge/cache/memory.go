@@ -57,6 +57,7 @@ type Memory struct {
 	closed   bool
 	queues   s3fifo
 	inFlight map[Key]*flight
+	arriving map[Key]*arrival
 	reserved int64 // charged to fills in flight
 	waiting  []*room
 }
