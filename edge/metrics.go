@@ -9,7 +9,7 @@ import (
 
 // classes are the label values of what was asked for, by what.
 var classes = [...]string{nothing: "none", hlsMultivariant: "multivariant", hlsMedia: "playlist", dashMPD: "mpd",
-	initSegment: "init", mediaSegment: "segment", wholeTrack: "track", poster: "poster", livez: "livez"}
+	initSegment: "init", mediaSegment: "segment", wholeTrack: "track", poster: "poster", livez: "livez", generically: "origin"}
 
 // statuses are the label values of statuses. Another one, which would be a defect, is counted as the last.
 var statuses = [...]int{200, 206, 304, 204, 400, 401, 403, 404, 405, 408, 410, 412, 416, 417, 431, 503, 504, 500}

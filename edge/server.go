@@ -28,6 +28,7 @@ type Server struct {
 	Log        *slog.Logger                            // nil: silence
 	Now        func() time.Time                        // nil: time.Now
 	At         func(point string)                      // named kill points; nil does nothing
+	Generic    *Generic                                // not nil: a cache in front of an HTTP origin instead of what viewers ask for; Blobs is not needed
 
 	serving atomic.Bool
 	open    openConns
@@ -64,6 +65,11 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	h.shelf.reads.Go(func() { media.accept(s.open.over) })
 	h.shelf.reads.Go(func() { (&watcher{h.config, &s.open, h.metrics.slow.Inc}).run(h.ctx) })
 	server := s.fasthttpServer(h)
+	if s.Generic != nil {
+		if err := s.serveGeneric(h, server); err != nil {
+			return errors.Join(err, ln.Close())
+		}
+	}
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(media) }()
 	s.serving.Store(true)
