@@ -207,7 +207,6 @@ func (g *generic) fail(ctx *fasthttp.RequestCtx, x *exchange, err error) {
 	ctx.Response.Header.Set("Cache-Control", "no-store")
 	if x != nil {
 		x.result = "failed"
-		ctx.Response.Header.Set("Cache-Status", string(x.status.Append(nil)))
 	}
 	g.date(ctx)
 }

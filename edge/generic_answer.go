@@ -75,13 +75,13 @@ func (g *generic) answer(ctx *fasthttp.RequestCtx, x *exchange, s *stored, body 
 		ctx.Response.SetBodyStream(&endless{ctx: g.ctx, body: body, count: g.metrics.bytes[generically].Add}, -1)
 		return true, nil
 	}
-	return true, g.send(ctx, x, s, body, size)
+	return true, g.send(ctx, x, s, body, size, lines)
 }
 
-// send sends a body of known size, or ranges of it, by reference.
-func (g *generic) send(ctx *fasthttp.RequestCtx, x *exchange, s *stored, body *cache.Body, size int64) error {
+// send sends a body of known size, or ranges of it, by reference. head is the lines of the header.
+func (g *generic) send(ctx *fasthttp.RequestCtx, x *exchange, s *stored, body *cache.Body, size int64, head []byte) error {
 	var spans []span
-	result, head := rangeIgnored, s.lines
+	result := rangeIgnored
 	if lines := x.header["Range"]; len(lines) == 1 && s.Status == http.StatusOK && s.RangeApplies(x.header) {
 		spans, result = parseRange(nil, []byte(lines[0]), size)
 	}

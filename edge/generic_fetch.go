@@ -189,7 +189,7 @@ func (g *generic) keep(x *exchange, l *look, res *originResponse, end context.Ca
 	}
 	f.stored = s
 	f.via.Stored = g.index.put(x.key, s, x.header, l.epoch)
-	if r.TTL(r.Received) <= 0 || r.Control.NoCache {
+	if r.Control.NoCache {
 		g.index.note(x.key, func(r *resource) { r.alone = g.now().Add(alonePeriod) })
 	}
 	return f

@@ -143,7 +143,10 @@ func (g *generic) share(ctx *fasthttp.RequestCtx, x *exchange, o outcome) (done 
 		return false, nil
 	}
 	now := g.now()
-	if use, _ := s.Reuse(x.demand, now); use == freshness.Validate {
+	if use, demanded := s.Reuse(x.demand, now); use == freshness.Validate {
+		if !demanded { // it came stale: the next ones need not wait
+			g.index.note(x.key, func(r *resource) { r.alone = now.Add(alonePeriod) })
+		}
 		return false, nil
 	}
 	x.status.FwdStatus, x.result = o.status, "collapsed"

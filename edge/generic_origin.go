@@ -65,18 +65,23 @@ func failure(err error) *originError {
 	return &originError{http.StatusBadGateway, "the origin's answer was cut off or is not HTTP", err}
 }
 
-// wire is the fetcher over net/http.
+// wire is the fetcher over net/http. What must not be sent twice goes over a connection of its own: one that was idle may be
+// closed by the origin at that moment, and nobody could say whether the request was seen (RFC 9110 section 9.2.2).
 type wire struct {
 	origin    *url.URL
 	transport *http.Transport
+	once      *http.Transport
 }
 
 var _ fetcher = (*wire)(nil)
 
 func newWire(origin *url.URL) *wire {
 	dial := net.Dialer{Timeout: 5 * time.Second}
-	return &wire{origin: origin, transport: &http.Transport{DialContext: dial.DialContext, DisableCompression: true, MaxIdleConnsPerHost: 64,
-		IdleConnTimeout: 30 * time.Second, TLSHandshakeTimeout: 5 * time.Second, MaxResponseHeaderBytes: 64 << 10}}
+	many := &http.Transport{DialContext: dial.DialContext, DisableCompression: true, MaxIdleConnsPerHost: 64,
+		IdleConnTimeout: 30 * time.Second, TLSHandshakeTimeout: 5 * time.Second, MaxResponseHeaderBytes: 64 << 10}
+	once := many.Clone()
+	once.DisableKeepAlives = true
+	return &wire{origin, many, once}
 }
 
 // Do sends r with the request's own target and Host to the origin's address.
@@ -100,7 +105,11 @@ func (w *wire) Do(ctx context.Context, r *originRequest) (*originResponse, error
 			req.Body = http.NoBody
 		}
 	}
-	res, err := w.transport.RoundTrip(req)
+	transport := w.transport
+	if !freshness.Safe(r.method) {
+		transport = w.once
+	}
+	res, err := transport.RoundTrip(req)
 	if err != nil {
 		return nil, err
 	}
