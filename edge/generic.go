@@ -21,7 +21,7 @@ import (
 type Generic struct {
 	Origin     *url.URL      // required: scheme and host. The request's own Host and target are sent there as they came
 	Tickets    bool          // each request needs a native ticket for its path; false: open to all
-	MaxObject  int64         // bytes of a response that is stored, at most; 64 MiB. Larger ones pass through
+	MaxObject  int64         // bytes of a response that is stored, at most; 64 MiB, and a quarter of CacheBytes. Larger ones pass through
 	IndexBytes int64         // memory for stored headers, about; 64 MiB
 	Timeout    time.Duration // for the origin's header, and for each pause in its body; 30 s
 	MaxStale   time.Duration // how long after its end a response may be sent while the origin is away; 1 h
@@ -36,6 +36,9 @@ func (g Generic) withDefaults() Generic {
 	g.ErrorPause = or(g.ErrorPause, time.Second)
 	return g
 }
+
+// longestFill bounds a whole response of an origin, which may be large and slow; Timeout bounds each pause in it.
+const longestFill = 10 * time.Minute
 
 // pseudonym is this cache's name in Via and Cache-Status.
 const pseudonym = "weir"
@@ -53,6 +56,7 @@ type generic struct {
 
 func newGeneric(h *handler, config Generic) *generic {
 	g := &generic{handler: h, limits: config.withDefaults()}
+	g.limits.MaxObject = min(g.limits.MaxObject, h.config.CacheBytes/4)
 	g.index = newGenericIndex(g.limits.IndexBytes)
 	g.fetcher = newWire(config.Origin)
 	g.results = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "weir_edge_generic_requests_total",
@@ -136,6 +140,9 @@ func (g *generic) read(ctx *fasthttp.RequestCtx) (*exchange, error) {
 	x.header = parseFields(ctx.Request.Header.RawHeaders())
 	x.body = ctx.Request.IsBodyStream()
 	host := x.header.Get("Host")
+	if host == "" && !ctx.Request.Header.IsHTTP11() {
+		host = g.limits.Origin.Host
+	}
 	raw := string(ctx.Request.Header.RequestURI())
 	if !freshness.Token(x.method) || strings.ContainsFunc(raw, func(r rune) bool { return r <= ' ' || r == 0x7f || r == '#' }) {
 		return nil, weir.Errorf(weir.Invalid, "the request line is malformed")

@@ -2,6 +2,7 @@ package edge
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/valyala/fasthttp"
 
@@ -16,9 +17,10 @@ const maxJoins = 3
 // get answers a GET from what is stored, or with what the origin says.
 func (g *generic) get(ctx *fasthttp.RequestCtx, x *exchange) error {
 	for joins := 0; ; {
-		l := g.index.look(x.key, x.header, x.start)
+		now := g.now()
+		l := g.index.look(x.key, x.header, now)
 		if l.chosen != nil {
-			if done, err := g.reuse(ctx, x, &l); done || err != nil {
+			if done, err := g.reuse(ctx, x, &l, now); done || err != nil {
 				return err
 			}
 		} else if x.status.Fwd = freshness.FwdURIMiss; len(l.others) > 0 {
@@ -58,8 +60,8 @@ func (g *generic) get(ctx *fasthttp.RequestCtx, x *exchange) error {
 }
 
 // reuse answers with the stored response if that is allowed, and says in x why it is not.
-func (g *generic) reuse(ctx *fasthttp.RequestCtx, x *exchange, l *look) (done bool, err error) {
-	use, demanded := l.chosen.Reuse(x.demand, x.start)
+func (g *generic) reuse(ctx *fasthttp.RequestCtx, x *exchange, l *look, now time.Time) (done bool, err error) {
+	use, demanded := l.chosen.Reuse(x.demand, now)
 	if use == freshness.Validate {
 		if x.status.Fwd = freshness.FwdStale; demanded {
 			x.status.Fwd = freshness.FwdRequest
@@ -70,9 +72,7 @@ func (g *generic) reuse(ctx *fasthttp.RequestCtx, x *exchange, l *look) (done bo
 	x.status.Hit, x.status.Fwd = true, ""
 	if done, err = g.answer(ctx, x, l.chosen, nil, nil); !done {
 		x.status.Hit, x.status.Fwd = false, freshness.FwdURIMiss
-		if l.chosen != nil {
-			l.others, l.chosen = nil, nil
-		}
+		l.others, l.chosen = nil, nil
 		return false, err
 	}
 	if use == freshness.Refresh && l.failure == nil {
@@ -196,7 +196,7 @@ func (g *generic) head(ctx *fasthttp.RequestCtx, x *exchange) error {
 	l := g.index.look(x.key, x.header, x.start)
 	x.status.Fwd = freshness.FwdURIMiss
 	if l.chosen != nil {
-		if done, err := g.reuse(ctx, x, &l); done || err != nil {
+		if done, err := g.reuse(ctx, x, &l, x.start); done || err != nil {
 			return err
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/valyala/fasthttp"
 
@@ -18,11 +19,17 @@ import (
 // what is stored under its URIs is no longer good (RFC 9111 section 4.4).
 func (g *generic) pass(ctx *fasthttp.RequestCtx, x *exchange) error {
 	r := &originRequest{method: x.method, target: x.target, header: forwarded(x.header)}
+	var body *requestBody
 	if x.body {
 		delete(r.header, "Content-Length")
-		r.body, r.length = &requestBody{ctx.RequestBodyStream(), ctx.Conn().(*conn)}, int64(max(ctx.Request.Header.ContentLength(), -1))
+		r.length = int64(max(ctx.Request.Header.ContentLength(), -1))
+		body = &requestBody{from: ctx.RequestBodyStream(), conn: ctx.Conn().(*conn), left: r.length}
+		r.body = body
 	}
 	res, _, err := g.call(r)
+	if body != nil {
+		body.leave(res)
+	}
 	if err != nil {
 		if x.body {
 			ctx.SetConnectionClose() // what is left of the body is not read
@@ -39,18 +46,69 @@ func (g *generic) pass(ctx *fasthttp.RequestCtx, x *exchange) error {
 	return g.relay(ctx, x, res)
 }
 
-// requestBody is what is left of a request. Each pause in it is bounded like a header's time, not the whole.
+// requestBody is a request's body on its way to the origin. The fetcher may still read it when the response is there, from
+// a goroutine of its own; the connection is not its to use after leave.
 type requestBody struct {
-	io.Reader
 	conn *conn
+
+	mu   sync.Mutex // guards all below; held while the client is waited for
+	from io.Reader
+	left int64 // bytes of it that are not read, if less than 0 was not the beginning
+	end  error // what further reads get
 }
 
-// Read reads the next bytes.
+// Read reads the next bytes. Each pause in the body is bounded like a header's time, not the whole.
 func (b *requestBody) Read(p []byte) (int, error) {
-	n, err := b.Reader.Read(p)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.end != nil {
+		return 0, b.end
+	}
+	n, err := b.from.Read(p)
+	if b.end = err; b.left > 0 && b.end == nil {
+		if b.left -= int64(n); b.left == 0 {
+			b.end = io.EOF
+		}
+	}
 	b.conn.enter(phaseHandling)
 	return n, err
 }
+
+// leave ends the reading of the body. If the response, which may be nil, came before the end of it, the origin's connection
+// will end with the reading: so what there is of the response is taken first, as far as that is bounded.
+func (b *requestBody) leave(res *originResponse) {
+	if res != nil && !b.over() {
+		start, err := io.ReadAll(io.LimitReader(res.body, 1<<20))
+		rest := io.Reader(res.body)
+		if err != nil {
+			rest = failing{err}
+		}
+		res.body = struct {
+			io.Reader
+			io.Closer
+		}{io.MultiReader(bytes.NewReader(start), rest), res.body}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.end == nil {
+		b.end = io.ErrUnexpectedEOF
+	}
+}
+
+// over says whether all of the body was read.
+func (b *requestBody) over() bool {
+	if !b.mu.TryLock() {
+		return false
+	}
+	defer b.mu.Unlock()
+	return b.end != nil
+}
+
+// failing is a reader that fails.
+type failing struct{ err error }
+
+// Read fails.
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
 // relay sends the origin's answer to this client alone, and closes it.
 func (g *generic) relay(ctx *fasthttp.RequestCtx, x *exchange, res *originResponse) error {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/valyala/fasthttp"
 )
 
 // classes are the label values of what was asked for, by what.
@@ -108,6 +109,14 @@ func (m *metrics) filled(took time.Duration, err error) {
 }
 
 func (m *metrics) answered(class what, status int) {
+	if class == generically { // an origin may send any
+		label := "other"
+		if fasthttp.StatusMessage(status) != "Unknown Status Code" {
+			label = strconv.Itoa(status)
+		}
+		m.requestsTotal.WithLabelValues(classes[class], label).Inc()
+		return
+	}
 	for i, s := range statuses {
 		if s == status || i == len(statuses)-1 {
 			m.requests[class][i].Inc()

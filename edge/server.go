@@ -123,7 +123,11 @@ func (s *Server) newHandler() *handler {
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
 	}
-	h.cache = cache.New(cache.Config{Budget: h.config.CacheBytes, FillTimeout: h.config.FillTimeout, Filled: h.metrics.filled})
+	fill := h.config.FillTimeout
+	if s.Generic != nil {
+		fill = longestFill
+	}
+	h.cache = cache.New(cache.Config{Budget: h.config.CacheBytes, FillTimeout: fill, Filled: h.metrics.filled})
 	h.shelf = &shelf{limit: h.config.IndexBytes, log: h.log, slots: map[revisionKey]*slot{}, read: h.readRevision}
 	return h
 }
