@@ -26,8 +26,8 @@ func ParseTargeted(lines []string) (Control, bool) {
 	if len(lines) == 0 {
 		return Control{}, false
 	}
-	dict, err := httpsfv.UnmarshalDictionary(lines)
-	if err != nil || len(dict.Names()) == 0 {
+	dict := dictionary(lines)
+	if dict == nil {
 		return Control{}, false
 	}
 	c := ParseControl(nil)
@@ -58,4 +58,19 @@ func ParseTargeted(lines []string) (Control, bool) {
 		}
 	}
 	return c, true
+}
+
+// dictionary is nil for a field that is malformed or empty. The library panics on some malformed ones: an "@" at the end,
+// testdata/fuzz/FuzzTargeted/6a2914d7bf399a55.
+func dictionary(lines []string) (dict *httpsfv.Dictionary) {
+	defer func() {
+		if recover() != nil {
+			dict = nil
+		}
+	}()
+	dict, err := httpsfv.UnmarshalDictionary(lines)
+	if err != nil || len(dict.Names()) == 0 {
+		return nil
+	}
+	return dict
 }
