@@ -120,7 +120,7 @@ func (g *generic) serve(ctx *fasthttp.RequestCtx, x *exchange) error {
 	}
 	switch {
 	case x.method == "CONNECT":
-		return weir.Errorf(weir.Invalid, "this is not a proxy for tunnels")
+		return &originError{http.StatusNotImplemented, "this is not a proxy for tunnels", errors.ErrUnsupported}
 	case x.method != "GET" && x.method != "HEAD":
 		x.status.Fwd = freshness.FwdMethod
 		return g.pass(ctx, x)

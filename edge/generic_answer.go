@@ -68,11 +68,15 @@ func (g *generic) answer(ctx *fasthttp.RequestCtx, x *exchange, s *stored, body 
 		}
 	}
 	if size < 0 {
-		if err := g.write(ctx, x, appendLength(g.about(b, x, s), -1)); err != nil {
-			release()
-			return true, err
+		first, err := body.Run(g.ctx, 0, 64<<10) // a failure until then can still be told
+		if err == nil {
+			err = g.write(ctx, x, appendLength(g.about(b, x, s), -1))
 		}
-		ctx.Response.SetBodyStream(&endless{ctx: g.ctx, body: body, count: g.metrics.bytes[generically].Add}, -1)
+		if err != nil {
+			release()
+			return true, failure(err)
+		}
+		ctx.Response.SetBodyStream(&endless{ctx: g.ctx, body: body, first: first.Bytes, count: g.metrics.bytes[generically].Add}, -1)
 		return true, nil
 	}
 	return true, g.send(ctx, x, s, body, size, lines)
@@ -224,17 +228,22 @@ func absolute(t *url.URL) *url.URL {
 type endless struct {
 	ctx   context.Context
 	body  *cache.Body
+	first []byte // not read yet
 	off   int64
 	count func(float64)
 }
 
 // Read waits for the next bytes. An error but io.EOF ends the connection, so that a part is not taken for the whole.
 func (e *endless) Read(p []byte) (int, error) {
-	run, err := e.body.Run(e.ctx, e.off, int64(len(p)))
-	if err != nil {
-		return 0, err
+	if len(e.first) == 0 {
+		run, err := e.body.Run(e.ctx, e.off, int64(len(p)))
+		if err != nil {
+			return 0, err
+		}
+		e.first = run.Bytes
 	}
-	n := copy(p, run.Bytes)
+	n := copy(p, e.first)
+	e.first = e.first[n:]
 	e.off += int64(n)
 	e.count(float64(n))
 	return n, nil
@@ -242,7 +251,10 @@ func (e *endless) Read(p []byte) (int, error) {
 
 // Close gives the body back.
 func (e *endless) Close() error {
-	e.body.Release()
+	if e.body != nil {
+		e.body.Release()
+		e.body, e.first = nil, nil
+	}
 	return nil
 }
 

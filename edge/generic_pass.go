@@ -135,6 +135,7 @@ func (g *generic) relay(ctx *fasthttp.RequestCtx, x *exchange, res *originRespon
 		_ = res.body.Close()
 		return err
 	}
+	ctx.Response.ImmediateHeaderFlush = true // the first bytes may take their time, or never come
 	ctx.Response.SetBodyStream(&counted{ReadCloser: res.body, count: g.metrics.bytes[generically].Add}, int(max(res.length, -1)))
 	return nil
 }
