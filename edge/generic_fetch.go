@@ -233,11 +233,18 @@ func (g *generic) fillBody(x *exchange, s *stored, res *originResponse, end cont
 	return body, err
 }
 
+// errNoRoom ends a fill that the cache gives no more room; it knows why.
+var errNoRoom = errors.New("no room for the answer in memory")
+
 // pour reads all of r into w: exactly length bytes, or up to limit if the length is unknown.
 func pour(w *cache.Writer, r io.Reader, length, limit int64) error {
 	total := int64(0)
 	for length < 0 || total < length {
-		n, err := r.Read(w.Space())
+		space := w.Space()
+		if len(space) == 0 {
+			return errNoRoom
+		}
+		n, err := r.Read(space)
 		if total += int64(n); length < 0 && total > limit {
 			return &originError{http.StatusBadGateway, "the origin's answer is larger than what is stored", io.ErrShortBuffer}
 		}
