@@ -218,7 +218,9 @@ func (g *generic) fillBody(x *exchange, s *stored, res *originResponse, end cont
 		length = cache.Unknown
 	}
 	s.key = cache.Key{Object: "g/" + strconv.FormatUint(g.index.number.Add(1), 36), Length: length}
-	body, _, err := g.cache.Fill(g.ctx, s.key, cache.Options{}, func(ctx context.Context, w *cache.Writer) error {
+	ctx, cancel := context.WithTimeout(g.ctx, g.limits.Timeout) // for room; the fill itself goes on
+	defer cancel()
+	body, _, err := g.cache.Fill(ctx, s.key, cache.Options{}, func(ctx context.Context, w *cache.Writer) error {
 		defer res.body.Close()
 		defer context.AfterFunc(ctx, end)()
 		err := pour(w, io.MultiReader(bytes.NewReader(first[:]), res.body), length, g.limits.MaxObject)

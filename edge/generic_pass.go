@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/valyala/fasthttp"
 
@@ -238,7 +240,8 @@ func (g *generic) byTicket(ctx *fasthttp.RequestCtx, x *exchange) error {
 }
 
 // unambiguous says whether no reader of a path could take it for another: no dot segments, empty segments, backslashes or
-// escaped dots, slashes and escapes.
+// escaped dots, slashes and escapes, and nothing that is malformed, as bytes or as UTF-8, which some decode in ways of
+// their own.
 func unambiguous(path string) bool {
 	lower := strings.ToLower(path)
 	for _, bad := range []string{"//", "/./", "/../", `\`, "%2e", "%2f", "%5c", "%25", "%00", ";"} {
@@ -246,7 +249,8 @@ func unambiguous(path string) bool {
 			return false
 		}
 	}
-	return !strings.HasSuffix(path, "/.") && !strings.HasSuffix(path, "/..")
+	plain, err := url.PathUnescape(path)
+	return err == nil && utf8.ValidString(plain) && !strings.HasSuffix(path, "/.") && !strings.HasSuffix(path, "/..")
 }
 
 // withoutValue cuts the parameters of that name out of a query.

@@ -12,7 +12,7 @@ func validationCases() []Case {
 		{"validate-no-cache", "RFC 9111 5.2.2.4", Quality, answers(ok("Cache-Control: no-cache", `ETag: "a"`), coded(304, "Cache-Control: no-cache", `ETag: "a"`)), steps(get(From(1)), get(From(1), Asked(2)), get(From(1), Asked(3)))},
 		{"304-updates", "RFC 9111 3.2", Required, answers(tag, same), steps(get(), get(From(1).On(200), Has("X-Count", "2")).after(lapse))},
 		{"304-updates-stored", "RFC 9111 3.2", Required, answers(tag, same), steps(get(), get().after(lapse), get(From(1), Has("X-Count", "2"), Has("X-Only", "first")))},
-		{"304-freshens", "RFC 9111 4.3.4", Quality, answers(tag, same), steps(get(), get().after(lapse), get(From(1), Asked(2), Between("Age", 0, 3)))},
+		{"304-freshens", "RFC 9111 4.3.4", Quality, answers(tag, same), steps(get(), get().after(lapse), get(From(1), Asked(2), Between("Age", 0, 9)))},
 		{"304-length", "RFC 9111 3.2", Required, answers(tag, coded(304, fresh, `ETag: "a"`, "Content-Length: 3")), steps(get(), get(Status(200), From(1), Whole()).after(lapse), get(From(1), Whole()))},
 		{"304-type", "RFC 9111 3.2", Required, answers(ok("Cache-Control: max-age=1", `ETag: "a"`, "Content-Type: a/b"), coded(304, fresh, `ETag: "a"`, "Content-Type: c/d")), steps(get(Has("Content-Type", "a/b")), get(From(1)).after(lapse), get(Has("Content-Type", "c/d")))},
 		{"304-coding", "RFC 9111 3.2", Required, answers(ok("Cache-Control: max-age=1", `ETag: "a"`, "Content-Encoding: x-one"), coded(304, fresh, `ETag: "a"`, "Content-Encoding: x-two")), steps(get(), get(From(1)).after(lapse), get(Has("Content-Encoding", "x-one")))},
