@@ -8,10 +8,10 @@ const allowedMethods = "GET, HEAD, OPTIONS"
 // cookies a browser adds by itself, because credentials are never allowed across origins.
 func setCommon(ctx *fasthttp.RequestCtx) {
 	h := &ctx.Response.Header
-	h.Set("Access-Control-Allow-Origin", "*")
-	h.Set("Access-Control-Expose-Headers", "Content-Length, Content-Range, ETag, Date, Server-Timing, CMSD-Static, CMSD-Dynamic")
-	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
-	h.Set("Timing-Allow-Origin", "*")
+	h.SetCanonical(allowOriginName, allowOrigin)
+	h.SetCanonical(exposeName, expose)
+	h.SetCanonical(resourcePolicyName, resourcePolicy)
+	h.SetCanonical(timingOriginName, allowOrigin)
 }
 
 // preflight answers OPTIONS (Fetch standard, CORS-preflight fetch).

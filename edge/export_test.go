@@ -1,7 +1,12 @@
 package edge
 
 import (
+	"bufio"
+	"context"
 	"fmt"
+	"io"
+	"log/slog"
+	"net"
 	"time"
 
 	weir "github.com/weirstream/weir"
@@ -36,4 +41,37 @@ var (
 func TicketVerifier(keys func(string) (weir.TicketKey, bool)) func(text []byte, now time.Time) error {
 	v := &tickets{keys: keys}
 	return func(text []byte, now time.Time) error { _, err := v.verify(text, now); return err }
+}
+
+// SendStream sends header and then bytes off to end of c over nc as a response would be.
+func SendStream(nc net.Conn, header []byte, c Content, off, end int64) error {
+	m := newConn(nc, nil, nil)
+	s := &stream{ctx: context.Background(), body: c, one: [1]piece{{off: off, end: end}}, count: newMetrics().bytes[mediaSegment]}
+	s.pieces = s.one[:]
+	defer s.Close()
+	if err := s.prime(); err != nil {
+		return err
+	}
+	m.holding = true
+	w := bufio.NewWriter(m)
+	if _, err := w.Write(header); err != nil {
+		return err
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	_, err := w.ReadFrom(&io.LimitedReader{R: s, N: end - off})
+	return err
+}
+
+// Content is what responses are made of.
+type Content = content
+
+// Certificates are those in the files: the serial number of the one in use, and what looks at the files.
+func Certificates(cert, key string) (serial func() int64, check func(), err error) {
+	c, err := loadCertificates(cert, key, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return nil, nil, err
+	}
+	return func() int64 { return c.current.Load().Leaf.SerialNumber.Int64() }, c.check, nil
 }

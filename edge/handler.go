@@ -28,7 +28,7 @@ type handler struct {
 	tickets *tickets
 	metrics *metrics
 
-	warnFill, warnAccept limiter // of their lines in the log
+	warnFill, warnAccept, warnRefuse limiter // of their lines in the log
 }
 
 // limiter lets one pass a second.
@@ -42,8 +42,12 @@ func (l *limiter) due(now time.Time) bool {
 // handle answers one request. It is the fasthttp handler.
 func (h *handler) handle(ctx *fasthttp.RequestCtx) {
 	var t target
+	ctx.Conn().(*conn).enter(phaseHandling)
 	defer h.finish(ctx, &t)
 	setCommon(ctx)
+	if !acceptable(ctx) {
+		return
+	}
 	switch {
 	case ctx.IsOptions():
 		preflight(ctx)
@@ -65,6 +69,23 @@ func (h *handler) handle(ctx *fasthttp.RequestCtx) {
 	}
 }
 
+// acceptable says whether the request is what both sides take for one; if not it is answered, and the last of its
+// connection.
+func acceptable(ctx *fasthttp.RequestCtx) bool {
+	if err := checkFraming(&ctx.Request.Header); err != nil {
+		ctx.SetConnectionClose()
+		problemOf(err).write(ctx)
+		return false
+	}
+	if expect := ctx.Request.Header.Peek("Expect"); len(expect) > 0 && !bytes.EqualFold(expect, []byte("100-continue")) {
+		ctx.SetConnectionClose() // whether its body comes is not known
+		p := problem{Status: fasthttp.StatusExpectationFailed, Detail: "nothing but 100-continue can be expected"}
+		p.named("expectation-failed").write(ctx)
+		return false
+	}
+	return true
+}
+
 // keepPrivate forbids shared caches to keep the answer. They may keep what is public even if the request had an
 // Authorization field (RFC 9111 section 3.5), and would hand it to whoever asks without one.
 func keepPrivate(ctx *fasthttp.RequestCtx) {
@@ -80,6 +101,7 @@ func (h *handler) finish(ctx *fasthttp.RequestCtx, t *target) {
 		h.metrics.panics.Inc()
 		h.log.Error("request panicked", "path", string(t.path), "panic", p, "stack", string(debug.Stack()))
 		ctx.Response.Reset()
+		ctx.Conn().(*conn).drop()
 		setCommon(ctx)
 		problemOf(weir.Errorf(weir.Internal, "panic")).write(ctx)
 	}

@@ -91,7 +91,7 @@ func TestMoreClientsThanConnections(t *testing.T) {
 	if _, err := c.Read(make([]byte, 1)); err != nil { // it is being served
 		t.Fatal(err)
 	}
-	if a := s.do("GET", "/livez"); a.status != 503 {
+	if a := s.do("GET", "/livez"); a.status != 503 || a.header.Get("Retry-After") != "1" || a.header.Get("Content-Type") != "application/problem+json" {
 		t.Errorf("the second client of one got %d %s, want 503", a.status, a.body)
 	}
 	if err := s.stop(); err != nil {

@@ -18,45 +18,6 @@ import (
 	"github.com/weirstream/weir/edge/origin"
 )
 
-// Config is the edge's limits. The zero value of each field stands for the default named beside it.
-type Config struct {
-	CacheBytes   int64         // memory for segments; 256 MiB, at least 80 MiB so that the largest segment fits
-	IndexBytes   int64         // memory for heads, pages and manifests, about; 64 MiB
-	Connections  int           // clients at once, more are refused; 16384
-	HeaderBytes  int           // of one request, at most; 8 KiB
-	ReadTimeout  time.Duration // for a request's header; 10 s
-	WriteTimeout time.Duration // for an answer to be taken by the client, or each segment of a whole track; 60 s
-	IdleTimeout  time.Duration // between requests of a connection; 75 s
-	FillTimeout  time.Duration // for bytes to come from the object store; 15 s
-	Proxies      weir.Proxies  // in front, besides those on this machine: their X-Forwarded-For is believed
-	ShareTimeout time.Duration // for looking a page up in Shared and storing it there; 50 ms
-	DrainTimeout time.Duration // for requests under way when Serve is told to end; 10 s
-}
-
-// minCacheBytes holds the largest segment and its bookkeeping.
-const minCacheBytes = weir.MaxSegmentBytes + 16<<20
-
-func (c Config) withDefaults() Config {
-	c.CacheBytes = max(or(c.CacheBytes, 256<<20), minCacheBytes)
-	c.IndexBytes = or(c.IndexBytes, 64<<20)
-	c.Connections = or(c.Connections, 16384)
-	c.HeaderBytes = or(c.HeaderBytes, 8<<10)
-	c.ReadTimeout = or(c.ReadTimeout, 10*time.Second)
-	c.WriteTimeout = or(c.WriteTimeout, time.Minute)
-	c.IdleTimeout = or(c.IdleTimeout, 75*time.Second)
-	c.FillTimeout = or(c.FillTimeout, 15*time.Second)
-	c.ShareTimeout = or(c.ShareTimeout, 50*time.Millisecond)
-	c.DrainTimeout = or(c.DrainTimeout, 10*time.Second)
-	return c
-}
-
-func or[T int | int64 | time.Duration](v, otherwise T) T {
-	if v > 0 {
-		return v
-	}
-	return otherwise
-}
-
 // Server is an edge: the media listener. Set its fields, then call Serve once.
 type Server struct {
 	Config
@@ -67,6 +28,7 @@ type Server struct {
 	Log        *slog.Logger                            // nil: silence
 	Now        func() time.Time                        // nil: time.Now
 	At         func(point string)                      // named kill points; nil does nothing
+	Generic    *Generic                                // not nil: a cache in front of an HTTP origin instead of what viewers ask for; Blobs is not needed
 
 	serving atomic.Bool
 	open    openConns
@@ -75,10 +37,7 @@ type Server struct {
 // Serve answers on ln until ctx ends, then lets the requests under way finish within DrainTimeout, closes what is left,
 // and returns nil. It closes ln. Any other end is an error.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
-	h, err := s.newHandler()
-	if err != nil {
-		return errors.Join(err, ln.Close())
-	}
+	h := s.newHandler()
 	var cancel context.CancelFunc
 	h.ctx, cancel = context.WithCancel(context.WithoutCancel(ctx))
 	h.shelf.ctx = h.ctx
@@ -86,16 +45,33 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	defer h.cache.Close()
 	defer cancel()
 	if s.Registerer != nil {
-		if err := h.metrics.register(s.Registerer, h, s.open.count); err != nil {
+		if err := h.metrics.register(s.Registerer, h, &s.open); err != nil {
 			return errors.Join(fmt.Errorf("register metrics: %w", err), ln.Close())
 		}
 	}
+	media := mediaListener{Listener: patientListener{ln, h.log, &h.warnAccept}, at: s.At, refuse: newRefuser(h).refuse,
+		room:  func() bool { return s.open.count() < h.config.Connections },
+		ready: make(chan *conn), failed: make(chan error, 1)}
+	if h.config.TLSCert != "" || h.config.TLSKey != "" {
+		certs, err := loadCertificates(h.config.TLSCert, h.config.TLSKey, h.log)
+		if err != nil {
+			return errors.Join(err, ln.Close())
+		}
+		media.tls = certs.config()
+		h.shelf.reads.Go(func() { certs.watch(h.ctx, certificateTick) })
+	}
+	s.open.revived, s.open.over, s.open.idle = media.ready, make(chan struct{}), h.config.IdleTimeout
+	defer s.open.closeParked()
+	h.shelf.reads.Go(func() { media.accept(s.open.over) })
+	h.shelf.reads.Go(func() { (&watcher{h.config, &s.open, h.metrics.slow.Inc}).run(h.ctx) })
 	server := s.fasthttpServer(h)
-	if s.At != nil {
-		ln = halfwayListener{ln, s.At}
+	if s.Generic != nil {
+		if err := s.serveGeneric(h, server); err != nil {
+			return errors.Join(err, ln.Close())
+		}
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(patientListener{ln, h.log, &h.warnAccept}) }()
+	go func() { ended <- server.Serve(media) }()
 	s.serving.Store(true)
 	defer s.serving.Store(false)
 	select {
@@ -113,6 +89,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 // drain ends server within the bound: first politely, then by ending fills and closing connections.
 func (s *Server) drain(server *fasthttp.Server, cancel context.CancelFunc, ended <-chan error) error {
 	timeout := s.withDefaults().DrainTimeout
+	s.open.closeParked()
 	polite, done := context.WithTimeout(context.Background(), timeout)
 	defer done()
 	if err := server.ShutdownWithContext(polite); err != nil {
@@ -146,9 +123,14 @@ func (s *Server) newHandler() (*handler, error) {
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
 	}
+	fill, stall := h.config.FillTimeout, time.Duration(0)
+	if s.Generic != nil {
+		fill, stall = longestFill, s.Generic.withDefaults().Timeout
+	}
 	h.shelf = &shelf{limit: h.config.IndexBytes, log: h.log, slots: map[revisionKey]*slot{}, read: h.readRevision}
 	var err error
-	h.cache, err = cache.New(cache.Config{Budget: h.config.CacheBytes, FillTimeout: h.config.FillTimeout, Remember: -1, Filled: h.metrics.filled})
+	h.cache, err = cache.New(cache.Config{Budget: h.config.CacheBytes, FillTimeout: fill, Stall: stall, Remember: h.config.ErrorPause,
+		Pages: h.config.Pages, Filled: h.metrics.filled})
 	return h, err
 }
 
@@ -169,17 +151,14 @@ func (h *handler) readRevision(ctx context.Context, key revisionKey, old *revisi
 }
 
 func (s *Server) fasthttpServer(h *handler) *fasthttp.Server {
-	return &fasthttp.Server{
+	return &fasthttp.Server{ // without timeouts: the watcher's are cheaper and know progress
 		Handler:                      h.handle,
 		ErrorHandler:                 h.protocolError,
 		ConnState:                    s.open.changed,
 		Logger:                       quiet{h.log},
 		SecureErrorLogMessage:        true,
-		Concurrency:                  h.config.Connections,
+		Concurrency:                  h.config.Connections + 1, // the listener's own limit comes first
 		ReadBufferSize:               h.config.HeaderBytes,
-		ReadTimeout:                  h.config.ReadTimeout,
-		WriteTimeout:                 h.config.WriteTimeout,
-		IdleTimeout:                  h.config.IdleTimeout,
 		CloseOnShutdown:              true,
 		NoDefaultServerHeader:        true,
 		NoDefaultContentType:         true,

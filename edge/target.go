@@ -27,6 +27,7 @@ const (
 	wholeTrack
 	poster
 	livez
+	generically // anything, of the generic origin mode
 )
 
 // target is a parsed request target. Its slices point into the bytes it was parsed from.

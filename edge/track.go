@@ -1,10 +1,10 @@
 package edge
 
 import (
-	"io"
-	"net"
+	"context"
 	"sort"
-	"time"
+
+	"github.com/weirstream/weir/edge/cache"
 )
 
 // track is a whole track as one file, which is stored nowhere: the init segment and one sidx, then every segment. Its
@@ -41,72 +41,33 @@ func (t *track) at(off int64) (segment int, start int64) {
 	return i, t.ends[i] - t.segments[i].key.Length
 }
 
-// trackReader reads bytes off to end of a track, each segment through the cache as its turn comes. A slow client has the
-// write timeout for each segment, not for the whole. When a segment cannot be had the read fails, which closes the
-// connection: a short answer is seen as one.
-type trackReader struct {
-	handler  *handler
-	track    *track
-	conn     net.Conn
-	off, end int64
-	rest     []byte // of the piece Read is in
+// trackSource gives the parts of a track, each segment through the cache as its turn comes. When a segment cannot be had
+// the connection is closed: a short answer is seen as one.
+type trackSource struct {
+	handler *handler
+	track   *track
+	index   plainContent
 }
 
-var _ io.WriterTo = (*trackReader)(nil)
-
-// piece returns the next bytes: at most what is left of one segment.
-func (r *trackReader) piece() ([]byte, error) {
-	if r.off >= r.end {
-		return nil, io.EOF
+func (t *trackSource) open(off int64) (c content, start, end int64, err error) {
+	i, start := t.track.at(off)
+	if i < 0 {
+		return &t.index, 0, int64(len(t.track.index)), nil
 	}
-	i, start := r.track.at(r.off)
-	data := r.track.index
-	if i >= 0 {
-		o := r.track.segments[i]
-		var ok bool
-		if data, ok = r.handler.lookup(o.key); !ok {
-			var err error
-			if data, _, err = r.handler.fill(o); err != nil {
-				return nil, err
-			}
-		}
+	body, _, err := t.handler.open(&t.track.segments[i])
+	if err != nil {
+		return nil, 0, 0, err
 	}
-	data = data[r.off-start:]
-	data = data[:min(int64(len(data)), r.end-r.off)]
-	r.off += int64(len(data))
-	return data, r.conn.SetWriteDeadline(time.Now().Add(r.handler.config.WriteTimeout))
+	return body, start, t.track.ends[i], nil
 }
 
-// Read reads the next bytes.
-func (r *trackReader) Read(p []byte) (int, error) {
-	if len(r.rest) == 0 {
-		var err error
-		if r.rest, err = r.piece(); err != nil {
-			return 0, err
-		}
-	}
-	n := copy(p, r.rest)
-	r.rest = r.rest[n:]
-	r.handler.metrics.bytes[wholeTrack].Add(float64(n))
-	return n, nil
+// plainContent is bytes of the heap.
+type plainContent []byte
+
+// Run returns bytes.
+func (b *plainContent) Run(_ context.Context, off, n int64) (cache.Run, error) {
+	return cache.Run{Bytes: (*b)[off:min(off+n, int64(len(*b)))], File: -1}, nil
 }
 
-// WriteTo writes what is left without copying it.
-func (r *trackReader) WriteTo(w io.Writer) (written int64, err error) {
-	for {
-		b := r.rest
-		if r.rest = nil; len(b) == 0 {
-			if b, err = r.piece(); err == io.EOF {
-				return written, nil
-			} else if err != nil {
-				return written, err
-			}
-		}
-		n, err := w.Write(b)
-		written += int64(n)
-		r.handler.metrics.bytes[wholeTrack].Add(float64(n))
-		if err != nil {
-			return written, err
-		}
-	}
-}
+// Release does nothing.
+func (b *plainContent) Release() {}

@@ -65,7 +65,9 @@ func TestBenchOrigin(t *testing.T) {
 	defer cancel()
 	r, w := io.Pipe()
 	code := make(chan int, 1)
-	go func() { code <- run(ctx, []string{"bench", "origin", "--listen=127.0.0.1:0", "--faults=all", "--share=0"}, w, io.Discard) }()
+	go func() {
+		code <- run(ctx, []string{"bench", "origin", "--listen=127.0.0.1:0", "--faults=all", "--share=0"}, w, io.Discard)
+	}()
 	line := make([]byte, 100)
 	n, err := r.Read(line)
 	if err != nil {

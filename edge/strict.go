@@ -1,0 +1,86 @@
+package edge
+
+import (
+	"bytes"
+
+	"github.com/valyala/fasthttp"
+
+	weir "github.com/weirstream/weir"
+)
+
+// checkFraming refuses what two readers of one request may read differently (RFC 9112 sections 2.2, 5.1, 6.1, 6.3 and
+// 11.2), and whatever else fasthttp forgives. After such a request nothing more is read from the connection.
+func checkFraming(req *fasthttp.RequestHeader) error {
+	if !req.IsHTTP11() && string(req.Protocol()) != "HTTP/1.0" {
+		return weir.Errorf(weir.Invalid, "this is not HTTP/1.1")
+	}
+	var f framing
+	for rest := req.RawHeaders(); len(rest) > 0; {
+		i := bytes.IndexByte(rest, '\n')
+		if i < 1 || rest[i-1] != '\r' {
+			return weir.Errorf(weir.Invalid, "a line of the header does not end in CR LF")
+		}
+		line := rest[:i-1]
+		if rest = rest[i+1:]; len(line) == 0 {
+			break
+		}
+		if err := f.add(line); err != nil {
+			return err
+		}
+	}
+	switch {
+	case f.lengths > 1, f.codings > 1, f.lengths > 0 && f.codings > 0, f.codings > 0 && !req.IsHTTP11():
+		return weir.Errorf(weir.Invalid, "the length of the request's body is told more than once")
+	case f.hosts > 1, f.hosts == 0 && req.IsHTTP11():
+		return weir.Errorf(weir.Invalid, "there must be one Host field")
+	}
+	return nil
+}
+
+// framing counts the fields that say where a request ends and who is asked.
+type framing struct{ lengths, codings, hosts int }
+
+func (f *framing) add(line []byte) error {
+	colon := bytes.IndexByte(line, ':')
+	if colon < 1 || !token(line[:colon]) || bytes.IndexByte(line, '\r') >= 0 || bytes.IndexByte(line, 0) >= 0 {
+		return weir.Errorf(weir.Invalid, "a field of the header is malformed")
+	}
+	name, value := line[:colon], bytes.Trim(line[colon+1:], " \t")
+	switch len(name) {
+	case len("Host"):
+		if bytes.EqualFold(name, []byte("Host")) {
+			f.hosts++
+		}
+	case len("Content-Length"):
+		if bytes.EqualFold(name, []byte("Content-Length")) {
+			if f.lengths++; len(value) == 0 || len(value) > 18 || len(bytes.Trim(value, "0123456789")) > 0 {
+				return weir.Errorf(weir.Invalid, "the Content-Length is not a number")
+			}
+		}
+	case len("Transfer-Encoding"):
+		if bytes.EqualFold(name, []byte("Transfer-Encoding")) {
+			if f.codings++; !bytes.EqualFold(value, []byte("chunked")) {
+				return weir.Errorf(weir.Invalid, "this transfer coding is not understood")
+			}
+		}
+	}
+	return nil
+}
+
+// token says whether b is a field name (RFC 9110 section 5.6.2).
+func token(b []byte) bool {
+	for _, c := range b {
+		if !tokenBytes[c] {
+			return false
+		}
+	}
+	return true
+}
+
+// tokenBytes is never written after it was made.
+var tokenBytes = func() (t [256]bool) {
+	for _, c := range []byte("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") {
+		t[c] = true
+	}
+	return t
+}()
