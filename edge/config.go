@@ -4,6 +4,7 @@ import (
 	"time"
 
 	weir "github.com/weirstream/weir"
+	"github.com/weirstream/weir/edge/cache/arena"
 )
 
 // Config is the edge's limits. The zero value of each field stands for the default named beside it.
@@ -17,6 +18,8 @@ type Config struct {
 	Grace        time.Duration // how long a client may take nothing, or fall behind MinRate by as much; 20 s
 	IdleTimeout  time.Duration // between requests of a connection; 75 s
 	FillTimeout  time.Duration // for bytes to come from the object store; 15 s
+	ErrorPause   time.Duration // how long, at most, a failed fill answers for the next ones; 500 ms, < 0 never
+	Pages        arena.Pages   // of the memory for segments; the zero value takes huge ones where the kernel gives them
 	Proxies      weir.Proxies  // in front, besides those on this machine: their X-Forwarded-For is believed
 	ShareTimeout time.Duration // for looking a page up in Shared and storing it there; 50 ms
 	DrainTimeout time.Duration // for requests under way when Serve is told to end; 10 s

@@ -78,6 +78,7 @@ type exchange struct {
 	hidden bool // a ticket came in a field that others need not send
 	key    string
 	start  time.Time
+	stamp  uint64 // of rulings, when what is stored was looked at
 	status freshness.CacheStatus
 	result string // for the metrics
 	fill   time.Duration

@@ -142,7 +142,7 @@ func (g *generic) validated(x *exchange, l *look, h http.Header, requested time.
 		if !s.Validated(h, len(known) == 1) {
 			continue
 		}
-		fresh := g.newStored(s.Freshen(h, requested, g.now()), x.header, s.key)
+		fresh := g.newStored(s.Freshen(h, requested, g.now()), x, s.key)
 		g.index.put(x.key, fresh, x.header, l.epoch)
 		return fresh
 	}
@@ -150,9 +150,9 @@ func (g *generic) validated(x *exchange, l *look, h http.Header, requested time.
 }
 
 // newStored takes r's header over.
-func (g *generic) newStored(r freshness.Response, request http.Header, key cache.Key) *stored {
+func (g *generic) newStored(r freshness.Response, x *exchange, key cache.Key) *stored {
 	delete(r.Header, "Age") // r knows it
-	return &stored{Response: r, vary: freshness.NewVary(r.Header, request), lines: appendFields(nil, r.Header), key: key}
+	return &stored{Response: r, vary: freshness.NewVary(r.Header, x.header), lines: appendFields(nil, r.Header), key: key, stamp: x.stamp}
 }
 
 // keep stores a response if that is allowed, beginning to fill its bytes, or else leaves it to this client alone.
@@ -180,7 +180,7 @@ func (g *generic) keep(x *exchange, l *look, res *originResponse, end context.Ca
 		f.full = res.header
 		delete(f.full, "Age")
 	}
-	s := g.newStored(r, x.header, cache.Key{})
+	s := g.newStored(r, x, cache.Key{})
 	var err error
 	if f.body, err = g.fillBody(x, s, res, end); err != nil {
 		failed := g.failed(x, l, err)
@@ -220,7 +220,7 @@ func (g *generic) fillBody(x *exchange, s *stored, res *originResponse, end cont
 	s.key = cache.Key{Object: "g/" + strconv.FormatUint(g.index.number.Add(1), 36), Length: length}
 	ctx, cancel := context.WithTimeout(g.ctx, g.limits.Timeout) // for room; the fill itself goes on
 	defer cancel()
-	body, _, err := g.cache.Fill(ctx, s.key, cache.Options{}, func(ctx context.Context, w *cache.Writer) error {
+	body, _, err := g.cache.Fill(ctx, s.key, cache.Options{Stamp: x.stamp}, func(ctx context.Context, w *cache.Writer) error {
 		defer res.body.Close()
 		defer context.AfterFunc(ctx, end)()
 		err := pour(w, io.MultiReader(bytes.NewReader(first[:]), res.body), length, g.limits.MaxObject)

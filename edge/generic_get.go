@@ -18,7 +18,7 @@ const maxJoins = 3
 func (g *generic) get(ctx *fasthttp.RequestCtx, x *exchange) error {
 	for joins := 0; ; {
 		now := g.now()
-		l := g.index.look(x.key, x.header, now)
+		l := g.look(x, now)
 		if l.chosen != nil {
 			if done, err := g.reuse(ctx, x, &l, now); done || err != nil {
 				return err
@@ -61,7 +61,7 @@ func (g *generic) get(ctx *fasthttp.RequestCtx, x *exchange) error {
 
 // reuse answers with the stored response if that is allowed, and says in x why it is not.
 func (g *generic) reuse(ctx *fasthttp.RequestCtx, x *exchange, l *look, now time.Time) (done bool, err error) {
-	use, demanded := l.chosen.Reuse(x.demand, now)
+	use, demanded := g.reusable(x, l.chosen, now)
 	if use == freshness.Validate {
 		if x.status.Fwd = freshness.FwdStale; demanded {
 			x.status.Fwd = freshness.FwdRequest
@@ -87,7 +87,7 @@ func (g *generic) refresh(x *exchange, l *look) {
 	if !leader {
 		return
 	}
-	again := &exchange{method: "GET", target: x.target, header: x.header.Clone(), demand: x.demand, key: x.key, start: x.start}
+	again := &exchange{method: "GET", target: x.target, header: x.header.Clone(), demand: x.demand, key: x.key, start: x.start, stamp: x.stamp}
 	g.shelf.reads.Go(func() {
 		var f fetched
 		defer func() {
@@ -135,7 +135,7 @@ func (g *generic) lead(ctx *fasthttp.RequestCtx, x *exchange, l *look, flight *f
 // share answers with what another's request came to, if that suits this one.
 func (g *generic) share(ctx *fasthttp.RequestCtx, x *exchange, o outcome) (done bool, err error) {
 	if o.err != nil {
-		l := g.index.look(x.key, x.header, x.start)
+		l := g.look(x, x.start)
 		return true, g.conclude(ctx, x, g.away(x, &l, failure(o.err)))
 	}
 	s := o.stored
@@ -143,7 +143,7 @@ func (g *generic) share(ctx *fasthttp.RequestCtx, x *exchange, o outcome) (done 
 		return false, nil
 	}
 	now := g.now()
-	if use, demanded := s.Reuse(x.demand, now); use == freshness.Validate {
+	if use, demanded := g.reusable(x, s, now); use == freshness.Validate {
 		if !demanded { // it came stale: the next ones need not wait
 			g.index.note(x.key, func(r *resource) { r.alone = now.Add(alonePeriod) })
 		}
@@ -193,7 +193,7 @@ func (g *generic) own(ctx *fasthttp.RequestCtx, x *exchange, l *look) error {
 
 // head answers a HEAD from a stored GET, or passes it on and learns from the answer (RFC 9111 section 4.3.5).
 func (g *generic) head(ctx *fasthttp.RequestCtx, x *exchange) error {
-	l := g.index.look(x.key, x.header, x.start)
+	l := g.look(x, x.start)
 	x.status.Fwd = freshness.FwdURIMiss
 	if l.chosen != nil {
 		if done, err := g.reuse(ctx, x, &l, x.start); done || err != nil {
@@ -211,7 +211,7 @@ func (g *generic) head(ctx *fasthttp.RequestCtx, x *exchange) error {
 	}
 	if s := l.chosen; s != nil && res.status == http.StatusOK && s.Status == http.StatusOK {
 		if s.SameAsHead(res.header, g.sizeOf(s)) {
-			g.index.put(x.key, g.newStored(s.Freshen(res.header, requested, g.now()), x.header, s.key), x.header, l.epoch)
+			g.index.put(x.key, g.newStored(s.Freshen(res.header, requested, g.now()), x, s.key), x.header, l.epoch)
 		} else {
 			g.index.drop(x.key, s)
 		}

@@ -23,6 +23,7 @@ type stored struct {
 	vary  freshness.Vary
 	lines []byte    // of its header, ready to be sent
 	key   cache.Key // of its bytes; Object is "" if there are none
+	stamp uint64    // of rulings, when it was asked for
 }
 
 func (s *stored) cost() int64 {

@@ -230,8 +230,8 @@ func (g *generic) byTicket(ctx *fasthttp.RequestCtx, x *exchange) error {
 	if !unambiguous(path) {
 		return weir.Errorf(weir.Invalid, "the path may mean another one")
 	}
-	if !allows(ticket, []byte(strings.TrimPrefix(path, "/"))) {
-		return weir.Errorf(weir.Forbidden, "the ticket is for something else")
+	if err := g.admit(ctx, ticket, []byte(strings.TrimPrefix(path, "/"))); err != nil {
+		return err
 	}
 	if x.target.Opaque = path; hasQuery && query != "" {
 		x.target.Opaque += "?" + query

@@ -14,6 +14,7 @@ import (
 	weir "github.com/weirstream/weir"
 	"github.com/weirstream/weir/edge/cache"
 	"github.com/weirstream/weir/edge/origin"
+	"github.com/weirstream/weir/edge/rulings"
 )
 
 // handler answers requests. It is made by Server.Serve and lives as long as that call.
@@ -26,6 +27,7 @@ type handler struct {
 	cache   *cache.Memory
 	shelf   *shelf
 	tickets *tickets
+	rulings *rulings.Rulings
 	metrics *metrics
 
 	warnFill, warnAccept, warnRefuse limiter // of their lines in the log
@@ -144,8 +146,8 @@ func (h *handler) answer(ctx *fasthttp.RequestCtx, t *target) error {
 	if err != nil {
 		return err
 	}
-	if !allows(ticket, t.path) {
-		return weir.Errorf(weir.Forbidden, "the ticket is for something else")
+	if err := h.admit(ctx, ticket, t.path); err != nil {
+		return err
 	}
 	rep, err := h.resolve(ctx, ticket.Organisation, t, now)
 	if err != nil {
@@ -185,8 +187,4 @@ func (h *handler) resolve(ctx *fasthttp.RequestCtx, organisation string, t *targ
 		return representation{}, err
 	}
 	return r.represent(t, gzip, now)
-}
-
-func (h *handler) find(organisation string, t *target, latest bool) (*revision, error) {
-	return h.shelf.find(h.ctx, organisation, t.asset, t.revision, h.now, latest)
 }

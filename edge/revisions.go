@@ -42,6 +42,7 @@ type revisionKey struct {
 type shelf struct {
 	read  func(ctx context.Context, key revisionKey, old *revision) (*revision, error)
 	limit int64
+	stamp func() uint64 // the newest ruling known
 	log   *slog.Logger
 	warn  limiter // of lines about failed reads: all revisions fail when the store is away
 
@@ -70,6 +71,7 @@ type state struct {
 	err      error     // of the last read
 	good     time.Time // start of the last read that told the truth: found, or surely missing
 	tried    time.Time // start of the last read
+	stamp    uint64    // of rulings, when the last good read began
 }
 
 // fresh says whether another read is not due.
@@ -98,9 +100,16 @@ func (s *state) answer(now time.Time) (*revision, error) {
 	return s.revision, nil
 }
 
+// told is answer with the state's stamp.
+func (s *state) told(now time.Time) (*revision, uint64, error) {
+	r, err := s.answer(now)
+	return r, s.stamp, err
+}
+
 // find returns the revision, reading its head if what is known is due. latest asks for a state that is fresh even if an
-// older one could still be told. Errors: NotFound; Gone; Unavailable or Timeout when the store does not answer.
-func (s *shelf) find(ctx context.Context, organisation string, asset []byte, rev int, now func() time.Time, latest bool) (*revision, error) {
+// older one could still be told; least asks for one that was read under that stamp or a later one, and gets an older one only
+// if the read fails. The stamp returned is the state's. Errors: NotFound; Gone; Unavailable or Timeout when the store does not answer.
+func (s *shelf) find(ctx context.Context, organisation string, asset []byte, rev int, now func() time.Time, latest bool, least uint64) (*revision, uint64, error) {
 	s.mu.RLock()
 	sl := s.slots[revisionKey{organisation, string(asset), rev}]
 	s.mu.RUnlock()
@@ -110,24 +119,27 @@ func (s *shelf) find(ctx context.Context, organisation string, asset []byte, rev
 	sl.used.Store(s.ticks.Add(1))
 	at := now()
 	if st := sl.state.Load(); st != nil {
-		if st.fresh(at) {
-			return st.answer(at)
+		if st.fresh(at) && st.stamp >= least {
+			return st.told(at)
 		}
-		if !latest && st.revision != nil && at.Sub(st.good) < hardAge {
-			s.refresh(sl, revisionKey{organisation, string(asset), rev}, now)
-			return st.answer(at)
+		if !latest && st.stamp >= least && st.revision != nil && at.Sub(st.good) < hardAge {
+			s.refresh(sl, revisionKey{organisation, string(asset), rev}, now, least)
+			return st.told(at)
 		}
 	}
-	done := s.refresh(sl, revisionKey{organisation, string(asset), rev}, now)
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	select {
-	case <-done:
-	case <-ctx.Done():
-		return nil, weir.Errorf(weir.Timeout, "the index of this revision did not arrive in time")
+	for range 2 { // the read under way may have begun before least
+		select {
+		case <-s.refresh(sl, revisionKey{organisation, string(asset), rev}, now, least):
+		case <-ctx.Done():
+			return nil, 0, weir.Errorf(weir.Timeout, "the index of this revision did not arrive in time")
+		}
+		if sl.state.Load().stamp >= least {
+			break
+		}
 	}
-	st := sl.state.Load()
-	return st.answer(now())
+	return sl.state.Load().told(now())
 }
 
 // size is what is charged now.
@@ -174,14 +186,14 @@ func (s *shelf) charge(sl *slot, bytes int64) {
 }
 
 // refresh starts a read unless one is under way, and returns what is closed when it ends.
-func (s *shelf) refresh(sl *slot, key revisionKey, now func() time.Time) <-chan struct{} {
+func (s *shelf) refresh(sl *slot, key revisionKey, now func() time.Time, least uint64) <-chan struct{} {
 	sl.mu.Lock()
 	defer sl.mu.Unlock()
 	if sl.flight != nil {
 		return sl.flight
 	}
 	done := make(chan struct{})
-	if old := sl.state.Load(); old != nil && old.fresh(now()) {
+	if old := sl.state.Load(); old != nil && old.fresh(now()) && old.stamp >= least {
 		close(done) // another read ended meanwhile
 		return done
 	}
@@ -216,16 +228,17 @@ func (s *shelf) settle(sl *slot, key revisionKey, st *state) {
 func (s *shelf) reread(old *state, key revisionKey, now func() time.Time) *state {
 	next := &state{tried: now()}
 	if old != nil {
-		next.revision, next.good = old.revision, old.good
+		next.revision, next.good, next.stamp = old.revision, old.good, old.stamp
 	}
+	stamp := s.stamp()
 	ctx, cancel := context.WithTimeout(s.ctx, readTimeout)
 	defer cancel()
 	r, err := s.contained(ctx, key, next.revision)
 	switch {
 	case err == nil:
-		next.revision, next.good = r, next.tried
+		next.revision, next.good, next.stamp = r, next.tried, stamp
 	case weir.KindOf(err) == weir.NotFound:
-		next.revision, next.good, next.err = nil, next.tried, weir.Errorf(weir.NotFound, "there is no such revision of this asset")
+		next.revision, next.good, next.stamp, next.err = nil, next.tried, stamp, weir.Errorf(weir.NotFound, "there is no such revision of this asset")
 	default:
 		next.err = weir.Errorf(weir.Unavailable, "the index of this revision cannot be read right now")
 		if s.warn.due(next.tried) {

@@ -16,7 +16,7 @@ import (
 // open returns the body of an object, from memory or as soon as its first bytes arrive. What the origin says of a listed
 // object is never the client's fault, so every error is Unavailable or Timeout.
 func (h *handler) open(o *object) (*cache.Body, cache.Source, error) {
-	if body, ok := h.cache.Open(o.key); ok {
+	if body, ok := h.cached(o); ok {
 		return body, cache.Hit, nil
 	}
 	return h.fill(*o)
@@ -26,7 +26,7 @@ func (h *handler) open(o *object) (*cache.Body, cache.Source, error) {
 func (h *handler) fill(o object) (*cache.Body, cache.Source, error) {
 	ctx, cancel := context.WithTimeout(h.ctx, h.config.FillTimeout)
 	defer cancel()
-	body, source, err := h.cache.Fill(ctx, o.key, cache.Options{}, func(ctx context.Context, w *cache.Writer) error { return o.fill(ctx, h.origin, w) })
+	body, source, err := h.cache.Fill(ctx, o.key, cache.Options{Stamp: h.rulings.Number()}, func(ctx context.Context, w *cache.Writer) error { return o.fill(ctx, h.origin, w) })
 	if err != nil {
 		return nil, source, h.fillFailed(&o, source, err)
 	}
@@ -59,7 +59,7 @@ func (h *handler) sendContent(ctx *fasthttp.RequestCtx, r *representation, spans
 		s.data = r.data
 		s.body = &s.data
 	default:
-		body, ok := h.cache.Open(r.object.key)
+		body, ok := h.cached(&r.object)
 		if !ok {
 			var err error
 			start = time.Now()

@@ -16,6 +16,7 @@ import (
 	weir "github.com/weirstream/weir"
 	"github.com/weirstream/weir/edge/cache"
 	"github.com/weirstream/weir/edge/origin"
+	"github.com/weirstream/weir/edge/rulings"
 )
 
 // Server is an edge: the media listener. Set its fields, then call Serve once.
@@ -28,6 +29,7 @@ type Server struct {
 	Log        *slog.Logger                            // nil: silence
 	Now        func() time.Time                        // nil: time.Now
 	At         func(point string)                      // named kill points; nil does nothing
+	Rulings    *rulings.Rulings                        // purges and revocations, told by who follows their log; nil: none
 	Generic    *Generic                                // not nil: a cache in front of an HTTP origin instead of what viewers ask for; Blobs is not needed
 
 	serving atomic.Bool
@@ -37,7 +39,10 @@ type Server struct {
 // Serve answers on ln until ctx ends, then lets the requests under way finish within DrainTimeout, closes what is left,
 // and returns nil. It closes ln. Any other end is an error.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
-	h := s.newHandler()
+	h, err := s.newHandler()
+	if err != nil {
+		return errors.Join(err, ln.Close())
+	}
 	var cancel context.CancelFunc
 	h.ctx, cancel = context.WithCancel(context.WithoutCancel(ctx))
 	h.shelf.ctx = h.ctx
@@ -123,11 +128,14 @@ func (s *Server) newHandler() (*handler, error) {
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
 	}
-	fill, stall := h.config.FillTimeout, time.Duration(0)
+	if h.rulings = s.Rulings; h.rulings == nil {
+		h.rulings = rulings.New()
+	}
+	fill, stall := h.config.FillTimeout, h.config.FillTimeout // a segment is read whole before its first byte is written
 	if s.Generic != nil {
 		fill, stall = longestFill, s.Generic.withDefaults().Timeout
 	}
-	h.shelf = &shelf{limit: h.config.IndexBytes, log: h.log, slots: map[revisionKey]*slot{}, read: h.readRevision}
+	h.shelf = &shelf{limit: h.config.IndexBytes, log: h.log, slots: map[revisionKey]*slot{}, read: h.readRevision, stamp: h.rulings.Number}
 	var err error
 	h.cache, err = cache.New(cache.Config{Budget: h.config.CacheBytes, FillTimeout: fill, Stall: stall, Remember: h.config.ErrorPause,
 		Pages: h.config.Pages, Filled: h.metrics.filled})

@@ -66,8 +66,3 @@ func (v *tickets) remember(text string, known *verified) {
 	}
 	v.young[text] = known
 }
-
-// allows is Ticket.Allows of bytes.
-func allows(t *weir.Ticket, path []byte) bool {
-	return len(path) >= len(t.Prefix) && string(path[:len(t.Prefix)]) == t.Prefix
-}

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/weirstream/weir/edge/cache/arena"
 )
 
 // checkCmd says what this machine lacks.
@@ -37,6 +39,7 @@ func (c checkCmd) Run(e env) error {
 		checkTool(ctx, "ffmpeg", "-filters", "fps", "tpad", "trim", "scale", "aresample", "apad", "bwdif"),
 		checkTool(ctx, "ffprobe", "-version"),
 		checkLandlock(),
+		checkHugePages(),
 		checkData(c.Data),
 	}
 	missing := 0
@@ -92,6 +95,16 @@ func checkLandlock() finding {
 	if errno != 0 || version < 1 {
 		f.problem = "this kernel has no Landlock (Linux 5.13 and later, lsm=landlock)"
 		f.advice = "Weir runs without it; do not take masters from strangers then."
+	}
+	return f
+}
+
+// checkHugePages asks the kernel whether the memory for cached segments gets huge pages.
+func checkHugePages() finding {
+	state, advice := arena.HugePages()
+	f := finding{what: "huge pages for cached segments"}
+	if advice != "" {
+		f.problem, f.advice = state, advice
 	}
 	return f
 }

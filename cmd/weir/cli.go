@@ -97,6 +97,7 @@ type serveCmd struct {
 	AdminToken     string `help:"Token for the API, 16 characters or more; @FILE reads it from a file, unseen by ps." placeholder:"TOKEN"`
 
 	Engines engineFlags `embed:""`
+	Edge    edgeFlags   `embed:""`
 	Policy  policyFlags `embed:""`
 	Limits  limitFlags  `embed:""`
 

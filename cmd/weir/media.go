@@ -22,8 +22,13 @@ func (p *process) edgeRoles(context.Context) ([]role, error) {
 	if c := p.cmd.Engines.Cache; !engine.Embedded(c) { // a cache of this process alone would hold what the edge holds already
 		s.Shared = p.engines.Cache
 	}
+	follow := p.followRulings()
+	s.Rulings = p.rulings
+	if err := p.cmd.Edge.apply(s); err != nil {
+		return nil, err
+	}
 	p.ready.add("edge", s.Ready)
-	return []role{p.followRulings(), {"edge", func(ctx context.Context) error { return s.Serve(ctx, p.media) }}}, nil
+	return []role{follow, {"edge", func(ctx context.Context) error { return s.Serve(ctx, p.media) }}}, nil
 }
 
 // transcodeRoles wires planner, worker, assembler and collector.

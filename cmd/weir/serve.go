@@ -52,6 +52,9 @@ func (c *serveCmd) Run(e env) error {
 	if err := c.check(); err != nil {
 		return err
 	}
+	if err := c.Edge.check(has); err != nil {
+		return err
+	}
 	if err := c.checkSharing(has); err != nil {
 		return err
 	}

@@ -53,6 +53,9 @@ func (f engineFlags) uses(has map[string]bool) []string {
 // checkSharing refuses an engine of this process alone for what a role of another process meets this one in.
 func (c *serveCmd) checkSharing(has map[string]bool) error {
 	for _, s := range c.Engines.shared() {
+		if c.Edge.Origin != "" {
+			break // such an edge meets nobody: its media is the origin's, and its log and keys may be its own
+		}
 		here, elsewhere := "", ""
 		for _, role := range s.roles {
 			if has[role] {

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"net/url"
+
+	weir "github.com/weirstream/weir"
+	"github.com/weirstream/weir/edge"
+	"github.com/weirstream/weir/edge/cache/arena"
+)
+
+// edgeFlags are the media listener's.
+type edgeFlags struct {
+	Origin     string `help:"Be a cache in front of this HTTP origin (http://HOST:PORT) instead of serving Weir's own media. Every method passes, nothing is rewritten. For --roles=edge." placeholder:"URL"`
+	Tickets    string `help:"Whether requests for --origin need a ticket: on or off." default:"on" enum:"on,off" placeholder:"on|off"`
+	EdgeCert   string `help:"PEM certificate chain: the media listener then speaks TLS 1.3 itself. Read anew when it changes." placeholder:"FILE" type:"path"`
+	EdgeKey    string `help:"PEM private key of --edge-cert." placeholder:"FILE" type:"path"`
+	CachePages string `help:"Pages of the memory for cached segments: auto takes huge ones where the kernel gives them (see weir check), small, or huge." default:"auto" enum:"auto,small,huge" placeholder:"KIND"`
+}
+
+// check refuses flags that do not go together. Errors are of kind Invalid.
+func (f edgeFlags) check(has map[string]bool) error {
+	if (f.EdgeCert == "") != (f.EdgeKey == "") {
+		return weir.Errorf(weir.Invalid, "--edge-cert and --edge-key go together")
+	}
+	if f.Origin == "" {
+		return nil
+	}
+	if !has["edge"] || has["control"] || has["transcode"] {
+		return weir.Errorf(weir.Invalid, "--origin makes an edge a cache of another server: run it with --roles=edge")
+	}
+	u, err := url.Parse(f.Origin)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Path != "" && u.Path != "/" {
+		return weir.Errorf(weir.Invalid, "--origin is scheme and host only, such as http://10.0.0.9:8000") // not repeated: it may hold a password
+	}
+	return nil
+}
+
+// apply sets what the flags say.
+func (f edgeFlags) apply(s *edge.Server) error {
+	s.Config.TLSCert, s.Config.TLSKey = f.EdgeCert, f.EdgeKey
+	s.Config.Pages = map[string]arena.Pages{"auto": arena.Auto, "small": arena.Small, "huge": arena.Huge}[f.CachePages]
+	if f.Origin == "" {
+		return nil
+	}
+	u, err := url.Parse(f.Origin)
+	if err != nil {
+		return weir.Errorf(weir.Invalid, "--origin is no URL")
+	}
+	s.Generic = &edge.Generic{Origin: u, Tickets: f.Tickets == "on"}
+	return nil
+}

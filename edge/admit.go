@@ -1,0 +1,69 @@
+package edge
+
+import (
+	"strings"
+
+	"github.com/valyala/fasthttp"
+
+	weir "github.com/weirstream/weir"
+	"github.com/weirstream/weir/edge/cache"
+	"github.com/weirstream/weir/edge/rulings"
+)
+
+// admit says whether a verified ticket opens path, for this client, now. It is asked for every request, since what is
+// revoked is no longer what was verified. The error is Forbidden.
+func (h *handler) admit(ctx *fasthttp.RequestCtx, ticket *weir.Ticket, path []byte) error {
+	switch {
+	case !weir.Covers(ticket.Prefix, path):
+		return weir.Errorf(weir.Forbidden, "the ticket is for something else")
+	case ticket.Flags&weir.FlagBound != 0 && !ticket.AllowsFrom(h.client(ctx)):
+		return weir.Errorf(weir.Forbidden, "the ticket is for another network")
+	case h.rulings.Revoked(ticket):
+		return weir.Errorf(weir.Forbidden, "the ticket was revoked")
+	}
+	return nil
+}
+
+// find returns the revision that t names, as it is now if what is known of it was purged.
+func (h *handler) find(organisation string, t *target, latest bool) (*revision, error) {
+	r, stamp, err := h.shelf.find(h.ctx, organisation, t.asset, t.revision, h.now, latest, 0)
+	o := rulings.Object{Organisation: organisation, Asset: t.asset, Revision: t.revision, Path: t.path}
+	if _, soft := h.rulings.Purged(&o, stamp); !soft {
+		return r, err
+	}
+	r, stamp, err = h.shelf.find(h.ctx, organisation, t.asset, t.revision, h.now, true, h.rulings.Number())
+	if hard, _ := h.rulings.Purged(&o, stamp); hard && err == nil {
+		return nil, weir.Errorf(weir.Unavailable, "what is known of this revision was purged, and it cannot be read anew right now")
+	}
+	return r, err
+}
+
+// cached returns an object's bytes from memory, unless they were purged hard since they were asked for. Bytes are named by
+// what they are, so they are purged with their asset, any of its revisions or their organisation; a purge by address is the
+// index's business, which says what an address means.
+func (h *handler) cached(o *object) (*cache.Body, bool) {
+	body, ok := h.cache.Open(o.key)
+	if !ok {
+		return nil, false
+	}
+	if organisation, asset, ok := ownerOf(o.key.Object); ok {
+		named := rulings.Object{Organisation: organisation, Asset: asset}
+		if hard, _ := h.rulings.Purged(&named, body.Stamp()); hard {
+			body.Release()
+			h.cache.Forget(o.key)
+			return nil, false
+		}
+	}
+	return body, true
+}
+
+// ownerOf takes "media/<organisation>/<asset>/..." apart.
+func ownerOf(key string) (organisation string, asset []byte, ok bool) {
+	rest, ok := strings.CutPrefix(key, "media/")
+	if !ok {
+		return "", nil, false
+	}
+	organisation, rest, _ = strings.Cut(rest, "/")
+	id, _, ok := strings.Cut(rest, "/")
+	return organisation, []byte(id), ok
+}
