@@ -35,6 +35,34 @@ func (f adminFlags) printNumber(e env, what string, number uint64) error {
 	return err
 }
 
+// keysTicketCmd signs a ticket for any path.
+type keysTicketCmd struct {
+	Prefix  string        `arg:"" help:"The paths it opens, without leading slash: all that begin so if it ends in a slash, else this one."`
+	For     time.Duration `help:"How long it lives." default:"6h" env:"-" placeholder:"DURATION"`
+	Session string        `help:"Its session, by which it can be revoked; one is made up." env:"-" placeholder:"ID"`
+	Subject string        `help:"Its viewer, by whom it can be revoked." env:"-" placeholder:"ID"`
+
+	Admin adminFlags `embed:""`
+}
+
+// Run prints the ticket.
+func (c keysTicketCmd) Run(e env) error {
+	api, err := c.Admin.open()
+	if err != nil {
+		return err
+	}
+	t, err := api.Sign(e.ctx, client.NewTicket{Organisation: c.Admin.Organisation, Prefix: c.Prefix, Session: c.Session, Subject: c.Subject,
+		Seconds: int64(c.For / time.Second)})
+	if err != nil {
+		return fmt.Errorf("ask for a ticket: %w", c.Admin.explain(err))
+	}
+	if c.Admin.JSON {
+		return json.NewEncoder(e.out).Encode(t)
+	}
+	_, err = fmt.Fprintln(e.out, t.Ticket)
+	return err
+}
+
 // purgeCmd purges. What it purges has no twins in the environment: a variable left over must not empty a cache.
 type purgeCmd struct {
 	URL   []string `help:"An address, or its path: scheme, host and ticket do not matter; without ?QUERY all queries. Repeat for more." name:"url" env:"-" xor:"by" sep:"none" placeholder:"URL"`
@@ -136,6 +164,7 @@ func (c revokeCmd) Run(e env) error {
 type keysCmd struct {
 	List   listKeysCmd   `cmd:"" help:"List the keys that live: which signs, and when which ends."`
 	Rotate rotateKeysCmd `cmd:"" help:"Make a new key, which signs as soon as every edge knows it."`
+	Ticket keysTicketCmd `cmd:"" help:"Sign a ticket for paths of an --origin; tickets of assets are made by weir ticket."`
 	Retire retireKeysCmd `cmd:"" help:"End all keys but the one that signs; their tickets are refused from now on."`
 }
 

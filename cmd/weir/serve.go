@@ -134,7 +134,7 @@ func (p *process) openKeys(ctx context.Context) ([]role, error) {
 	if err := p.keys.Prepare(ctx, registryWait); err != nil {
 		return nil, fmt.Errorf("open ticket keys: %w", err)
 	}
-	p.onAdmin = append(p.onAdmin, keysAPI{p.keys, p.problems}.register)
+	p.onAdmin = append(p.onAdmin, keysAPI{p.keys, p.problems}.register, ticketsAPI{p.keys, time.Now, p.problems}.register)
 	registrations, err := p.registrations()
 	if err != nil {
 		return nil, err

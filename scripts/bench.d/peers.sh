@@ -33,7 +33,7 @@ start_weir() {
   case " ${WEIR_FLAGS:-} " in
     *" --tickets=off "*) TICKET= ;;
     *)
-      TICKET=${WEIR_TICKET:-$("$weir" ticket --data "$work/data" --prefix bench/)} || {
+      TICKET=${WEIR_TICKET:-$("$weir" keys ticket bench/ --admin "$(jq -re .admin <<<"$line")")} || {
         echo "bench: no ticket for bench/: set WEIR_TICKET, or WEIR_FLAGS=--tickets=off to measure without" >&2
         exit 1
       }
