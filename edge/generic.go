@@ -76,12 +76,14 @@ type exchange struct {
 	demand freshness.Demand
 	body   bool // the request has one
 	hidden bool // a ticket came in a field that others need not send
-	key    string
-	start  time.Time
-	stamp  uint64 // of rulings, when what is stored was looked at
-	status freshness.CacheStatus
-	result string // for the metrics
-	fill   time.Duration
+
+	answered bool // with a redirect
+	key      string
+	start    time.Time
+	stamp    uint64 // of rulings, when what is stored was looked at
+	status   freshness.CacheStatus
+	result   string // for the metrics
+	fill     time.Duration
 }
 
 // handle answers one request. It is the fasthttp handler.
@@ -112,7 +114,7 @@ func (g *generic) handle(ctx *fasthttp.RequestCtx) {
 
 // serve chooses the way of a request.
 func (g *generic) serve(ctx *fasthttp.RequestCtx, x *exchange) error {
-	if err := g.authorize(ctx, x); err != nil {
+	if err := g.authorize(ctx, x); err != nil || x.answered {
 		return err
 	}
 	x.key = x.target.Scheme + "://" + x.target.Host + x.target.Opaque

@@ -2,6 +2,7 @@ package edge
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -15,6 +16,7 @@ import (
 
 	weir "github.com/weirstream/weir"
 	"github.com/weirstream/weir/edge/freshness"
+	"github.com/weirstream/weir/edge/token"
 )
 
 // pass sends a request on as it is, with its body, and the answer back. A safe one may wait for nothing; after another,
@@ -223,9 +225,12 @@ func (g *generic) byTicket(ctx *fasthttp.RequestCtx, x *exchange) error {
 		}
 	}
 	withoutCookie(x.header, "weir-ticket")
-	ticket, err := g.tickets.verify(t.ticket, x.start)
-	if err != nil {
+	ticket, rest, err := g.right(ctx, x, &t)
+	if err != nil || x.answered {
 		return err
+	}
+	if rest != "" { // without its foreign token
+		path, query, hasQuery = strings.Cut(rest, "?")
 	}
 	if !unambiguous(path) {
 		return weir.Errorf(weir.Invalid, "the path may mean another one")
@@ -237,6 +242,21 @@ func (g *generic) byTicket(ctx *fasthttp.RequestCtx, x *exchange) error {
 		x.target.Opaque += "?" + query
 	}
 	return nil
+}
+
+// right is the request's ticket, or else what a foreign token allows, with the target that is left without it.
+func (g *generic) right(ctx *fasthttp.RequestCtx, x *exchange, t *target) (ticket *weir.Ticket, rest string, err error) {
+	if g.tokens != nil && len(t.ticket) == 0 {
+		ticket, rest, x.answered, err = g.foreign(ctx, x.start)
+		if err == nil {
+			x.hidden = true
+		}
+		if !errors.Is(err, token.ErrNone) {
+			return ticket, rest, err
+		}
+	}
+	ticket, err = g.tickets.verify(t.ticket, x.start)
+	return ticket, "", err
 }
 
 // unambiguous says whether no reader of a path could take it for another: no dot segments, empty segments, backslashes or

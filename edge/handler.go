@@ -3,6 +3,7 @@ package edge
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
 	"net/netip"
 	"runtime/debug"
@@ -15,6 +16,7 @@ import (
 	"github.com/weirstream/weir/edge/cache"
 	"github.com/weirstream/weir/edge/origin"
 	"github.com/weirstream/weir/edge/rulings"
+	"github.com/weirstream/weir/edge/token"
 )
 
 // handler answers requests. It is made by Server.Serve and lives as long as that call.
@@ -29,6 +31,7 @@ type handler struct {
 	tickets *tickets
 	rulings *rulings.Rulings
 	metrics *metrics
+	tokens  *Tokens // nil: none are taken
 
 	warnFill, warnAccept, warnRefuse limiter // of their lines in the log
 }
@@ -130,9 +133,9 @@ func (h *handler) client(ctx *fasthttp.RequestCtx) netip.Addr {
 
 // answer is the path of a GET or HEAD through the edge.
 func (h *handler) answer(ctx *fasthttp.RequestCtx, t *target) error {
-	var err error
-	if *t, err = parseTarget(ctx.Request.Header.RequestURI()); err != nil {
-		return err
+	var bad error
+	if *t, bad = parseTarget(ctx.Request.Header.RequestURI()); bad != nil && h.tokens == nil {
+		return bad
 	}
 	if t.what == livez {
 		ctx.Response.Header.Set("Cache-Control", "no-store")
@@ -142,8 +145,8 @@ func (h *handler) answer(ctx *fasthttp.RequestCtx, t *target) error {
 	}
 	h.findTicket(ctx, t)
 	now := h.now()
-	ticket, err := h.tickets.verify(t.ticket, now)
-	if err != nil {
+	ticket, err := h.ticket(ctx, t, bad, now)
+	if ticket == nil || err != nil {
 		return err
 	}
 	if err := h.admit(ctx, ticket, t.path); err != nil {
@@ -155,6 +158,30 @@ func (h *handler) answer(ctx *fasthttp.RequestCtx, t *target) error {
 	}
 	rep.class = t.what
 	return h.reply(ctx, &rep)
+}
+
+// ticket is the request's right: its ticket, or else what a foreign token allows; then t is what the target means without the
+// token. bad is what was wrong with the target with it. nil without an error: the request was answered.
+func (h *handler) ticket(ctx *fasthttp.RequestCtx, t *target, bad error, now time.Time) (*weir.Ticket, error) {
+	if h.tokens != nil && len(t.ticket) == 0 {
+		ticket, text, done, err := h.foreign(ctx, now)
+		switch {
+		case done:
+			return nil, nil
+		case err == nil:
+			if *t, err = parseTarget([]byte(text)); err == nil && t.what == livez {
+				err = weir.Errorf(weir.NotFound, "nothing has this address")
+			}
+			t.ticketHidden = true // what opened it may be a cookie or a field
+			return ticket, err
+		case !errors.Is(err, token.ErrNone):
+			return nil, err
+		}
+	}
+	if bad != nil {
+		return nil, bad
+	}
+	return h.tickets.verify(t.ticket, now)
 }
 
 // findTicket looks where a ticket may be besides the path, which wins: bearer token, query, cookie.

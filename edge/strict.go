@@ -42,7 +42,7 @@ type framing struct{ lengths, codings, hosts int }
 
 func (f *framing) add(line []byte) error {
 	colon := bytes.IndexByte(line, ':')
-	if colon < 1 || !token(line[:colon]) || bytes.IndexByte(line, '\r') >= 0 || bytes.IndexByte(line, 0) >= 0 {
+	if colon < 1 || !isToken(line[:colon]) || bytes.IndexByte(line, '\r') >= 0 || bytes.IndexByte(line, 0) >= 0 {
 		return weir.Errorf(weir.Invalid, "a field of the header is malformed")
 	}
 	name, value := line[:colon], bytes.Trim(line[colon+1:], " \t")
@@ -67,8 +67,8 @@ func (f *framing) add(line []byte) error {
 	return nil
 }
 
-// token says whether b is a field name (RFC 9110 section 5.6.2).
-func token(b []byte) bool {
+// isToken says whether b is a field name (RFC 9110 section 5.6.2).
+func isToken(b []byte) bool {
 	for _, c := range b {
 		if !tokenBytes[c] {
 			return false

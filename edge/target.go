@@ -8,10 +8,11 @@ import (
 
 // Bounds of a request target.
 const (
-	maxTarget   = 4096 // bytes of the whole target with ticket and query
-	maxPath     = 512  // bytes of a canonical path
-	maxNumber   = 1 << 40
-	maxRevision = 1 << 30
+	maxTarget         = 12 << 10 // bytes of the whole target with ticket and query, which may be a foreign token
+	maxPathWithTicket = 4096     // bytes of a path with its ticket
+	maxPath           = 512      // bytes of a canonical path
+	maxNumber         = 1 << 40
+	maxRevision       = 1 << 30
 )
 
 // what is the kind of thing a canonical path names.
@@ -53,6 +54,9 @@ func parseTarget(raw []byte) (target, error) {
 		return t, weir.Errorf(weir.Invalid, "the request target is longer than %d bytes", maxTarget)
 	}
 	path, query, _ := bytes.Cut(withoutOrigin(raw), []byte{'?'})
+	if len(path) > maxPathWithTicket {
+		return t, weir.Errorf(weir.Invalid, "the path is longer than %d bytes", maxPathWithTicket)
+	}
 	if string(path) == "/livez" {
 		t.what = livez
 		return t, nil

@@ -1,17 +1,24 @@
 package main
 
 import (
+	"context"
+	"fmt"
 	"net/url"
+	"time"
 
 	weir "github.com/weirstream/weir"
 	"github.com/weirstream/weir/edge"
 	"github.com/weirstream/weir/edge/cache/arena"
+	"github.com/weirstream/weir/edge/token"
+	"github.com/weirstream/weir/internal/keyring"
 )
 
 // edgeFlags are the media listener's.
 type edgeFlags struct {
 	Origin     string `help:"Be a cache in front of this HTTP origin (http://HOST:PORT) instead of serving Weir's own media. Every method passes, nothing is rewritten. For --roles=edge." placeholder:"URL"`
 	Tickets    string `help:"Whether requests for --origin need a ticket: on or off." default:"on" enum:"on,off" placeholder:"on|off"`
+	Tokens     string `help:"Foreign tokens to take in place of tickets: a JSON list of formats and keys, or @FILE. See docs/tokens.md." placeholder:"@FILE"`
+	Country    string `help:"Field in which a trusted proxy says the client's country (ISO 3166), for tokens that ask for one." placeholder:"FIELD"`
 	EdgeCert   string `help:"PEM certificate chain: the media listener then speaks TLS 1.3 itself. Read anew when it changes." placeholder:"FILE" type:"path"`
 	EdgeKey    string `help:"PEM private key of --edge-cert." placeholder:"FILE" type:"path"`
 	CachePages string `help:"Pages of the memory for cached segments: auto takes huge ones where the kernel gives them (see weir check), small, or huge." default:"auto" enum:"auto,small,huge" placeholder:"KIND"`
@@ -35,8 +42,40 @@ func (f edgeFlags) check(has map[string]bool) error {
 	return nil
 }
 
+// signWithin bounds how long the signing key of an organisation is looked for the first time; it is in memory afterwards.
+const signWithin = 2 * time.Second
+
+// takeTokens reads --tokens.
+func (f edgeFlags) takeTokens(s *edge.Server, keys *keyring.Keys) error {
+	text, err := secret(f.Tokens)
+	if text == "" || err != nil {
+		return err
+	}
+	verifiers, err := token.ParseConfig([]byte(text), &token.Once{})
+	if err != nil {
+		return fmt.Errorf("--tokens: %w", err)
+	}
+	s.Tokens = &edge.Tokens{Verifier: verifiers, SignWith: func(organisation string) (weir.TicketKey, error) {
+		ctx, cancel := context.WithTimeout(context.Background(), signWithin)
+		defer cancel()
+		return keys.Current(ctx, organisation)
+	}}
+	if f.Country != "" {
+		s.Tokens.Country = func(header func(string) []string) string {
+			if lines := header(f.Country); len(lines) == 1 {
+				return lines[0]
+			}
+			return ""
+		}
+	}
+	return nil
+}
+
 // apply sets what the flags say.
-func (f edgeFlags) apply(s *edge.Server) error {
+func (f edgeFlags) apply(s *edge.Server, keys *keyring.Keys) error {
+	if err := f.takeTokens(s, keys); err != nil {
+		return err
+	}
 	s.Config.TLSCert, s.Config.TLSKey = f.EdgeCert, f.EdgeKey
 	s.Config.Pages = map[string]arena.Pages{"auto": arena.Auto, "small": arena.Small, "huge": arena.Huge}[f.CachePages]
 	if f.Origin == "" {

@@ -24,7 +24,7 @@ func (p *process) edgeRoles(context.Context) ([]role, error) {
 	}
 	follow := p.followRulings()
 	s.Rulings = p.rulings
-	if err := p.cmd.Edge.apply(s); err != nil {
+	if err := p.cmd.Edge.apply(s, p.keys); err != nil {
 		return nil, err
 	}
 	p.ready.add("edge", s.Ready)

@@ -1,0 +1,117 @@
+package edge
+
+import (
+	"errors"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	weir "github.com/weirstream/weir"
+	"github.com/weirstream/weir/edge/token"
+)
+
+// Tokens are the foreign tokens that an edge takes in place of tickets.
+type Tokens struct {
+	Verifier token.Verifier                                    // required
+	SignWith func(organisation string) (weir.TicketKey, error) // required: the key that signs its tickets now. No I/O
+	Country  func(header func(name string) []string) string    // of the client, as a trusted proxy says; nil: not known
+}
+
+// foreign looks for a foreign token of the request. It returns what the token allows as a ticket, and the target without the
+// token; or done, after it has answered with a redirect to where a native ticket opens the same. The error is token.ErrNone if
+// the request has none.
+func (h *handler) foreign(ctx *fasthttp.RequestCtx, now time.Time) (ticket *weir.Ticket, target string, done bool, err error) {
+	raw := string(withoutOrigin(ctx.Request.Header.RequestURI()))
+	path, query, _ := strings.Cut(raw, "?")
+	r := token.Request{Method: string(ctx.Method()), Scheme: "http", Host: string(ctx.Request.Header.Host()), Path: path, RawQuery: query,
+		Header: func(name string) (lines []string) {
+			for _, line := range ctx.Request.Header.PeekAll(name) {
+				lines = append(lines, string(line))
+			}
+			return lines
+		},
+		Cookie: func(name string) string { return string(ctx.Request.Header.Cookie(name)) },
+		Client: h.client(ctx), ALPN: "http/1.1"}
+	if ctx.IsTLS() {
+		r.Scheme = "https"
+	}
+	if peer, _ := netip.AddrFromSlice(ctx.RemoteIP()); h.config.Proxies.Trust(peer) {
+		if proto := ctx.Request.Header.Peek("X-Forwarded-Proto"); len(proto) > 0 {
+			r.Scheme = strings.ToLower(string(proto))
+		}
+		if h.tokens.Country != nil {
+			r.Country = h.tokens.Country(r.Header)
+		}
+	}
+	grant, err := h.tokens.Verifier.Verify(r, now)
+	if elsewhere := new(token.Elsewhere); errors.As(err, &elsewhere) {
+		redirect(ctx, elsewhere.Status, elsewhere.Location)
+		return nil, "", true, nil
+	}
+	if err != nil {
+		return nil, "", false, err
+	}
+	var signed weir.Ticket
+	answer, err := token.Exchange(grant, now, func(t weir.Ticket) (string, error) {
+		signed = h.bind(t, &grant, now)
+		key, err := h.tokens.SignWith(t.Organisation)
+		if err != nil {
+			return "", err
+		}
+		return signed.Sign(key)
+	})
+	if err != nil {
+		return nil, "", false, err
+	}
+	if answer.Ticket.Prefix == "" { // for this request only
+		signed = h.bind(weir.Ticket{Organisation: grant.Organisation, Session: grant.Session, Expires: grant.Expires,
+			Prefix: strings.TrimPrefix(grant.Path, "/")}, &grant, now)
+	}
+	if h.rulings.Revoked(&signed) {
+		return nil, "", false, weir.Errorf(weir.Forbidden, "the ticket was revoked")
+	}
+	for _, field := range answer.Header {
+		ctx.Response.Header.Add(field[0], field[1])
+	}
+	for _, cookie := range answer.SetCookie {
+		ctx.Response.Header.Add("Set-Cookie", cookie)
+	}
+	if answer.Status != 0 {
+		redirect(ctx, answer.Status, answer.Location)
+		return nil, "", true, nil
+	}
+	if target = grant.Path; grant.Query != "" {
+		target += "?" + grant.Query
+	}
+	return &signed, target, false, nil
+}
+
+// bind completes a ticket made of a grant: it is issued now, at most as long as tickets live, and stays bound to the network of
+// a token that was bound to addresses.
+func (h *handler) bind(t weir.Ticket, grant *token.Grant, now time.Time) weir.Ticket {
+	t.Issued = now.Truncate(time.Second)
+	if last := t.Issued.Add(weir.MaxTicketLife); t.Expires.After(last) {
+		t.Expires = last
+	}
+	if weir.ValidID(grant.Subject) {
+		t.Subject = grant.Subject
+	}
+	if grant.Client.IsValid() {
+		t.Flags |= weir.FlagBound
+		t.Network = weir.NetworkOf(grant.Client.Addr())
+	}
+	return t
+}
+
+// redirect answers with another address, which may hold a secret.
+func redirect(ctx *fasthttp.RequestCtx, status int, location string) {
+	if status < 300 || status > 399 {
+		status = http.StatusFound
+	}
+	ctx.SetStatusCode(status)
+	ctx.Response.Header.Set("Location", location) // as it is: relative to this host
+	ctx.Response.Header.Set("Cache-Control", "no-store")
+}
