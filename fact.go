@@ -35,6 +35,8 @@ const (
 const (
 	TopicFacts = "facts" // every fact, keyed by subject
 	TopicWake  = "wake"  // "there may be a task to claim": empty, may be lost
+
+	TopicAccess = "edge.access" // requests that edges answered, many a message; may be lost
 )
 
 // MaxMessageBytes bounds one message of the bus.

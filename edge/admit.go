@@ -13,6 +13,7 @@ import (
 // admit says whether a verified ticket opens path, for this client, now. It is asked for every request, since what is
 // revoked is no longer what was verified. The error is Forbidden.
 func (h *handler) admit(ctx *fasthttp.RequestCtx, ticket *weir.Ticket, path []byte) error {
+	ctx.Conn().(*conn).account.admitted(ticket.Session, ticket.Organisation)
 	switch {
 	case !weir.Covers(ticket.Prefix, path):
 		return weir.Errorf(weir.Forbidden, "the ticket is for something else")

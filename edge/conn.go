@@ -46,6 +46,7 @@ type conn struct {
 	holding bool   // the next bytes written are a header, and ReadFrom follows
 	held    []byte // that header
 	out     stream // of the response being sent: there is one at a time
+	account *account
 
 	send func(fd uintptr) bool // sendSome as a value made once: a closure for each call is an allocation
 	sending

@@ -90,7 +90,9 @@ type exchange struct {
 func (g *generic) handle(ctx *fasthttp.RequestCtx) {
 	var t target
 	t.what = generically
-	ctx.Conn().(*conn).enter(phaseHandling)
+	c := ctx.Conn().(*conn)
+	c.enter(phaseHandling)
+	g.accountFor(c)
 	defer g.finish(ctx, &t)
 	if !acceptable(ctx) {
 		g.date(ctx)
@@ -109,6 +111,7 @@ func (g *generic) handle(ctx *fasthttp.RequestCtx) {
 	}
 	if x != nil {
 		g.results.WithLabelValues(x.result).Inc()
+		c.account.from(x.result)
 	}
 }
 

@@ -231,6 +231,8 @@ type endless struct {
 	first []byte // not read yet
 	off   int64
 	count func(float64)
+
+	account *account // nil: none
 }
 
 // Read waits for the next bytes. An error but io.EOF ends the connection, so that a part is not taken for the whole.
@@ -246,6 +248,7 @@ func (e *endless) Read(p []byte) (int, error) {
 	e.first = e.first[n:]
 	e.off += int64(n)
 	e.count(float64(n))
+	e.account.sent(n)
 	return n, nil
 }
 
@@ -254,6 +257,7 @@ func (e *endless) Close() error {
 	if e.body != nil {
 		e.body.Release()
 		e.body, e.first = nil, nil
+		e.account.close()
 	}
 	return nil
 }

@@ -21,6 +21,7 @@ import (
 type mirror struct {
 	t    testing.TB
 	addr string
+	stop func() error // ends Serve and returns what it returned; once
 
 	mu   sync.Mutex // guards seen
 	seen []string   // "METHOD target" of each request the origin got, in order
@@ -54,9 +55,9 @@ func reflect(t testing.TB, handler http.HandlerFunc, configs ...func(*edge.Serve
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Serve(ctx, ln) }()
+	m.stop = sync.OnceValue(func() error { cancel(); return <-ended })
 	t.Cleanup(func() {
-		cancel()
-		if err := <-ended; err != nil {
+		if err := m.stop(); err != nil {
 			t.Errorf("Serve = %v", err)
 		}
 	})

@@ -164,13 +164,21 @@ func (g *generic) relayWhole(ctx *fasthttp.RequestCtx, x *exchange, head []byte,
 // counted counts what is read.
 type counted struct {
 	io.ReadCloser
-	count func(float64)
+	count   func(float64)
+	account *account // nil: none
+}
+
+// Close ends it.
+func (c *counted) Close() error {
+	c.account.close()
+	return c.ReadCloser.Close()
 }
 
 // Read reads and counts.
 func (c *counted) Read(p []byte) (int, error) {
 	n, err := c.ReadCloser.Read(p)
 	c.count(float64(n))
+	c.account.sent(n)
 	return n, err
 }
 

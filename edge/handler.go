@@ -13,6 +13,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	weir "github.com/weirstream/weir"
+	"github.com/weirstream/weir/edge/accesslog"
 	"github.com/weirstream/weir/edge/cache"
 	"github.com/weirstream/weir/edge/origin"
 	"github.com/weirstream/weir/edge/rulings"
@@ -31,7 +32,8 @@ type handler struct {
 	tickets *tickets
 	rulings *rulings.Rulings
 	metrics *metrics
-	tokens  *Tokens // nil: none are taken
+	tokens  *Tokens        // nil: none are taken
+	access  *accesslog.Log // nil: none
 
 	warnFill, warnAccept, warnRefuse limiter // of their lines in the log
 }
@@ -47,7 +49,9 @@ func (l *limiter) due(now time.Time) bool {
 // handle answers one request. It is the fasthttp handler.
 func (h *handler) handle(ctx *fasthttp.RequestCtx) {
 	var t target
-	ctx.Conn().(*conn).enter(phaseHandling)
+	c := ctx.Conn().(*conn)
+	c.enter(phaseHandling)
+	h.accountFor(c)
 	defer h.finish(ctx, &t)
 	setCommon(ctx)
 	if !acceptable(ctx) {
@@ -112,6 +116,7 @@ func (h *handler) finish(ctx *fasthttp.RequestCtx, t *target) {
 	}
 	status := ctx.Response.StatusCode()
 	h.metrics.answered(t.what, status)
+	h.record(ctx, t, status)
 	if status < 300 && !ctx.Response.IsBodyStream() && !ctx.IsHead() {
 		h.metrics.bytes[t.what].Add(float64(len(ctx.Response.Body())))
 	}

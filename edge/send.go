@@ -98,6 +98,10 @@ func (h *handler) sendContent(ctx *fasthttp.RequestCtx, r *representation, spans
 // tellSource says where the bytes came from (RFC 9211).
 func tellSource(ctx *fasthttp.RequestCtx, source cache.Source, start time.Time) {
 	h := &ctx.Response.Header
+	account := ctx.Conn().(*conn).account
+	if account.from("origin"); source == cache.Hit {
+		account.from("hit")
+	}
 	switch source {
 	case cache.Hit:
 		h.SetCanonical(cacheStatusName, cacheStatusHit)

@@ -43,6 +43,8 @@ type stream struct {
 	count  prometheus.Counter
 	first  cache.Run // of primed
 	primed bool
+
+	account *account // nil: none
 }
 
 // prime waits for the first bytes, so that a failure until then can still be told.
@@ -111,6 +113,7 @@ func (s *stream) sent(n int64) {
 	}
 	p.off += n
 	s.count.Add(float64(n))
+	s.account.sent(int(n))
 }
 
 // Read is for who reads without ReadFrom: it copies.
@@ -127,6 +130,7 @@ func (s *stream) Read(b []byte) (int, error) {
 // Close gives the content back. fasthttp calls it when the response was sent, or never will be.
 func (s *stream) Close() error {
 	s.release()
+	s.account.close()
 	*s = stream{}
 	return nil
 }

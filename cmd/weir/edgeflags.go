@@ -4,10 +4,14 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"os"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	weir "github.com/weirstream/weir"
 	"github.com/weirstream/weir/edge"
+	"github.com/weirstream/weir/edge/accesslog"
 	"github.com/weirstream/weir/edge/cache/arena"
 	"github.com/weirstream/weir/edge/token"
 	"github.com/weirstream/weir/internal/keyring"
@@ -15,13 +19,15 @@ import (
 
 // edgeFlags are the media listener's.
 type edgeFlags struct {
-	Origin     string `help:"Be a cache in front of this HTTP origin (http://HOST:PORT) instead of serving Weir's own media. Every method passes, nothing is rewritten. For --roles=edge." placeholder:"URL"`
-	Tickets    string `help:"Whether requests for --origin need a ticket: on or off." default:"on" enum:"on,off" placeholder:"on|off"`
-	Tokens     string `help:"Foreign tokens to take in place of tickets: a JSON list of formats and keys, or @FILE. See docs/tokens.md." placeholder:"@FILE"`
-	Country    string `help:"Field in which a trusted proxy says the client's country (ISO 3166), for tokens that ask for one." placeholder:"FIELD"`
-	EdgeCert   string `help:"PEM certificate chain: the media listener then speaks TLS 1.3 itself. Read anew when it changes." placeholder:"FILE" type:"path"`
-	EdgeKey    string `help:"PEM private key of --edge-cert." placeholder:"FILE" type:"path"`
-	CachePages string `help:"Pages of the memory for cached segments: auto takes huge ones where the kernel gives them (see weir check), small, or huge." default:"auto" enum:"auto,small,huge" placeholder:"KIND"`
+	Origin      string `help:"Be a cache in front of this HTTP origin (http://HOST:PORT) instead of serving Weir's own media. Every method passes, nothing is rewritten. For --roles=edge." placeholder:"URL"`
+	Tickets     string `help:"Whether requests for --origin need a ticket: on or off." default:"on" enum:"on,off" placeholder:"on|off"`
+	Tokens      string `help:"Foreign tokens to take in place of tickets: a JSON list of formats and keys, or @FILE. See docs/tokens.md." placeholder:"@FILE"`
+	Country     string `help:"Field in which a trusted proxy says the client's country (ISO 3166), for tokens that ask for one." placeholder:"FIELD"`
+	AccessLog   string `help:"One JSON line for each request of the media listener: a file to append to, or - for standard error." placeholder:"FILE"`
+	AccessFacts bool   `help:"Publish the same on the bus, as batches on the topic edge.access."`
+	EdgeCert    string `help:"PEM certificate chain: the media listener then speaks TLS 1.3 itself. Read anew when it changes." placeholder:"FILE" type:"path"`
+	EdgeKey     string `help:"PEM private key of --edge-cert." placeholder:"FILE" type:"path"`
+	CachePages  string `help:"Pages of the memory for cached segments: auto takes huge ones where the kernel gives them (see weir check), small, or huge." default:"auto" enum:"auto,small,huge" placeholder:"KIND"`
 }
 
 // check refuses flags that do not go together. Errors are of kind Invalid.
@@ -69,6 +75,36 @@ func (f edgeFlags) takeTokens(s *edge.Server, keys *keyring.Keys) error {
 		}
 	}
 	return nil
+}
+
+// accessLog opens what --access-log and --access-facts ask for; nil is nothing. It is closed by closing file, if not nil.
+func (p *process) accessLog() (log *accesslog.Log, file *os.File, err error) {
+	f := p.cmd.Edge
+	if f.AccessLog == "" && !f.AccessFacts {
+		return nil, nil, nil
+	}
+	log = &accesslog.Log{Edge: p.engines.Folder.Name, Log: p.log}
+	if f.AccessFacts {
+		log.Bus = p.engines.Bus
+	}
+	switch f.AccessLog {
+	case "":
+	case "-":
+		log.Out = os.Stderr
+	default:
+		if file, err = os.OpenFile(f.AccessLog, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o640); err != nil {
+			return nil, nil, fmt.Errorf("--access-log: %w", err)
+		}
+		log.Out = file
+	}
+	for name, read := range map[string]func(accesslog.Stats) int64{
+		"recorded": func(s accesslog.Stats) int64 { return s.Recorded }, "dropped": func(s accesslog.Stats) int64 { return s.Dropped },
+		"unpublished": func(s accesslog.Stats) int64 { return s.Unpublished }, "failures": func(s accesslog.Stats) int64 { return s.Failures },
+	} {
+		p.metrics.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "weir_edge_access_" + name + "_total",
+			Help: "Access log: records " + name + "."}, func() float64 { return float64(read(log.Stats())) }))
+	}
+	return log, file, nil
 }
 
 // apply sets what the flags say.

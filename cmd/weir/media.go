@@ -2,10 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
+	"net"
+	"os"
 	"time"
 
 	weir "github.com/weirstream/weir"
 	"github.com/weirstream/weir/edge"
+	"github.com/weirstream/weir/edge/accesslog"
 	"github.com/weirstream/weir/internal/engine"
 	"github.com/weirstream/weir/transcode"
 	"github.com/weirstream/weir/transcode/ffmpeg"
@@ -27,8 +31,31 @@ func (p *process) edgeRoles(context.Context) ([]role, error) {
 	if err := p.cmd.Edge.apply(s, p.keys); err != nil {
 		return nil, err
 	}
+	log, file, err := p.accessLog()
+	if err != nil {
+		return nil, err
+	}
+	s.Access = log
 	p.ready.add("edge", s.Ready)
-	return []role{follow, {"edge", func(ctx context.Context) error { return s.Serve(ctx, p.media) }}}, nil
+	return []role{follow, {"edge", func(ctx context.Context) error { return serveLogged(ctx, s, p.media, log, file) }}}, nil
+}
+
+// serveLogged serves, and ends the access log after the last request.
+func serveLogged(ctx context.Context, s *edge.Server, ln net.Listener, log *accesslog.Log, file *os.File) error {
+	if log == nil {
+		return s.Serve(ctx, ln)
+	}
+	logging, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- log.Run(logging) }()
+	err := s.Serve(ctx, ln)
+	stop()
+	err = errors.Join(err, <-ended)
+	if file != nil {
+		err = errors.Join(err, file.Close())
+	}
+	return err
 }
 
 // transcodeRoles wires planner, worker, assembler and collector.

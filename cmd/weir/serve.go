@@ -73,7 +73,7 @@ func (c *serveCmd) Run(e env) error {
 		return err
 	}
 	p.engines, err = engine.Open(e.ctx, engine.Config{Data: c.Data, Blobs: c.Engines.Blobs, Stores: c.Engines.Stores, Bus: c.Engines.Bus,
-		Cache: c.Engines.Cache, Registry: c.Engines.Registry, Uses: c.Engines.uses(has), Log: p.log, At: p.at})
+		Cache: c.Engines.Cache, Registry: c.Engines.Registry, Uses: c.uses(has), Log: p.log, At: p.at})
 	if err != nil {
 		return err
 	}

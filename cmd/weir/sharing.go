@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -50,6 +51,15 @@ func (f engineFlags) uses(has map[string]bool) []string {
 	return out
 }
 
+// uses is the ports that the roles open here.
+func (c *serveCmd) uses(has map[string]bool) []string {
+	out := c.Engines.uses(has)
+	if has["edge"] && c.Edge.AccessFacts && !slices.Contains(out, engine.PortBus) {
+		out = append(out, engine.PortBus)
+	}
+	return out
+}
+
 // checkSharing refuses an engine of this process alone for what a role of another process meets this one in.
 func (c *serveCmd) checkSharing(has map[string]bool) error {
 	for _, s := range c.Engines.shared() {
@@ -68,6 +78,9 @@ func (c *serveCmd) checkSharing(has map[string]bool) error {
 			return weir.Errorf(weir.Invalid, "--roles %s: the %s role uses the %s too, and --%s=%s is of one process only; "+
 				"give all processes the same --%s=%s, or run both roles here", c.Roles, elsewhere, s.port, s.port, s.url, s.port, s.try)
 		}
+	}
+	if c.Edge.AccessFacts && !has["control"] && engine.Embedded(c.Engines.Bus) {
+		return weir.Errorf(weir.Invalid, "--access-facts goes to the bus, and --bus=%s is of this process alone, where nobody reads it: give it a --bus=kafka://HOST:PORT", c.Engines.Bus)
 	}
 	if !engine.Embedded(c.Engines.Registry) && c.Engines.RootKey == "" && (has["edge"] || has["control"]) {
 		return weir.Errorf(weir.Invalid, "a --registry that processes share keeps ticket keys sealed with a root key that every process must have: "+

@@ -20,7 +20,7 @@ import (
 // Names on the bus. A message is a weir.Fact of type FactAccess, with the edge as subject and an array of records of one
 // organisation as data.
 const (
-	Topic      = "edge.access"
+	Topic      = weir.TopicAccess
 	FactAccess = "edge.access"
 )
 

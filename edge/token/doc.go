@@ -1,6 +1,6 @@
 // Package token verifies viewers' tokens that others signed: CTA-5007 Common Access Tokens, RFC 9246 URI Signing,
 // CloudFront signed URLs and cookies, Akamai EdgeAuth 2.0 and nginx secure_link. A good one becomes a Grant, and Exchange
-// turns a Grant into a native ticket. The package does no I/O, keeps no state and knows no HTTP library: the request, the
+// turns a Grant into a native ticket. The package does no I/O, keeps no state but that of Once, and knows no HTTP library: the request, the
 // time and the keys are arguments. It is not a signer, except for the renewals that a CAT or a URI Signing token asks for.
 //
 // It fails closed: a claim, field or option it does not know or cannot check refuses the token, and so does a token that
