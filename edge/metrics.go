@@ -1,11 +1,15 @@
 package edge
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/valyala/fasthttp"
+	"github.com/weirstream/weir/edge/cache"
+	"github.com/weirstream/weir/edge/rulings"
 )
 
 // classes are the label values of what was asked for, by what.
@@ -68,23 +72,62 @@ func newMetrics() *metrics {
 	return m
 }
 
-// register adds the metrics, and those read from the handler's parts, to r.
-func (m *metrics) register(r prometheus.Registerer, h *handler, open *openConns) error {
-	c, o := h.cache, h.origin
-	count := func(name, help string, f func() int64) prometheus.Collector {
-		return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, func() float64 { return float64(f()) })
-	}
-	gauge := func(name, help string, f func() int64) prometheus.Collector {
-		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return float64(f()) })
-	}
-	for _, collector := range []prometheus.Collector{m.requestsTotal, m.bytesTotal, m.headReads, m.fillSeconds, m.panics, m.slow, m.refused,
+// count and gauge are metrics that are read from what counts them.
+func count(name, help string, f func() int64) prometheus.Collector {
+	return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, func() float64 { return float64(f()) })
+}
+
+func gauge(name, help string, f func() int64) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return float64(f()) })
+}
+
+// ofCache are the memory tier's. The object and the byte hit ratio are hits over hits, misses and collapsed together.
+func ofCache(c *cache.Memory) []prometheus.Collector {
+	return []prometheus.Collector{
 		count("weir_edge_cache_hits_total", "Requests answered from memory.", func() int64 { return c.Stats().Hits }),
 		count("weir_edge_cache_misses_total", "Requests that started a fill.", func() int64 { return c.Stats().Misses }),
 		count("weir_edge_cache_collapsed_total", "Requests that waited for another's fill.", func() int64 { return c.Stats().Collapsed }),
+		count("weir_edge_cache_hit_bytes_total", "Bytes of the bodies that requests found in memory.", func() int64 { return c.Stats().HitBytes }),
+		count("weir_edge_cache_miss_bytes_total", "Bytes of the bodies that requests had filled.", func() int64 { return c.Stats().MissBytes }),
+		count("weir_edge_cache_collapsed_bytes_total", "Bytes of the bodies of others' fills.", func() int64 { return c.Stats().CollapsedBytes }),
+		count("weir_edge_cache_refused_total", "Requests answered by the error of a fill that failed a moment before.", func() int64 { return c.Stats().Refused }),
 		count("weir_edge_cache_evictions_total", "Entries evicted from memory.", func() int64 { return c.Stats().Evictions }),
+		count("weir_edge_cache_moved_bytes_total", "Bytes copied so that pages come free.", func() int64 { return c.Stats().Moved }),
 		count("weir_edge_cache_panics_total", "Fills that ended in a defect of the edge.", func() int64 { return c.Stats().Panics }),
 		gauge("weir_edge_cache_bytes", "Bytes of the memory tier's budget in use, fills in flight included.", func() int64 { return c.Stats().Bytes }),
+		gauge("weir_edge_cache_live_bytes", "Bytes in memory of what is growing.", func() int64 { return c.Stats().LiveBytes }),
+		gauge("weir_edge_cache_dead_bytes", "Bytes in memory of nothing, until their pages are given back.", func() int64 { return c.Stats().Dead }),
+		gauge("weir_edge_cache_loose_bytes", "Bytes in memory that are evicted and still being sent.", func() int64 { return c.Stats().Loose }),
+		gauge("weir_edge_cache_filling_bytes", "Bytes in memory of fills in flight.", func() int64 { return c.Stats().Filling }),
 		gauge("weir_edge_cache_entries", "Entries in the memory tier.", func() int64 { return c.Stats().Entries }),
+		gauge("weir_edge_cache_ghosts", "Keys remembered after their eviction.", func() int64 { return c.Stats().Ghosts }),
+		gauge("weir_edge_cache_huge_pages", "Whether the memory has huge pages: 0 or 1.", func() int64 {
+			if c.Stats().HugePages {
+				return 1
+			}
+			return 0
+		}),
+	}
+}
+
+// ofRulings are those of purges and revocations.
+func ofRulings(r *rulings.Rulings) []prometheus.Collector {
+	size := func(name, help string, pick func(purged, revoked, closed int) int) prometheus.Collector {
+		return gauge(name, help, func() int64 { return int64(pick(r.Size())) })
+	}
+	return []prometheus.Collector{
+		gauge("weir_edge_log_number", "The newest number known of the log of purges and revocations.", func() int64 { return int64(r.Number()) }),
+		size("weir_edge_purged_names", "Names that purges are remembered of.", func(purged, _, _ int) int { return purged }),
+		size("weir_edge_revoked", "Sessions and subjects that are revoked.", func(_, revoked, _ int) int { return revoked }),
+		size("weir_edge_closed_organisations", "Organisations whose tickets are all refused, since too many are revoked.", func(_, _, closed int) int { return closed }),
+	}
+}
+
+// register adds the metrics, and those read from the handler's parts, to r.
+func (m *metrics) register(r prometheus.Registerer, h *handler, open *openConns) error {
+	o := h.origin
+	for _, collector := range slices.Concat(ofCache(h.cache), ofRulings(h.rulings), []prometheus.Collector{m.requestsTotal, m.bytesTotal,
+		m.headReads, m.fillSeconds, m.panics, m.slow, m.refused,
 		count("weir_edge_origin_retries_total", "Reads of the object store asked again after a break.", func() int64 { n, _ := o.Counts(); return n }),
 		count("weir_edge_origin_damaged_total", "Reads of the object store whose bytes failed their checksum.", func() int64 { _, n := o.Counts(); return n }),
 		count("weir_edge_shared_hits_total", "Index pages that came from the shared cache.", func() int64 { n, _ := o.SharedCounts(); return n }),
@@ -92,7 +135,7 @@ func (m *metrics) register(r prometheus.Registerer, h *handler, open *openConns)
 		gauge("weir_edge_index_bytes", "About the bytes of heads, pages and manifests in memory.", h.shelf.size),
 		gauge("weir_edge_connections", "Open client connections.", func() int64 { return int64(open.count()) }),
 		gauge("weir_edge_idle_connections", "Client connections that wait without buffers.", func() int64 { return int64(open.idlers()) }),
-	} {
+	}) {
 		if err := r.Register(collector); err != nil {
 			return err
 		}
