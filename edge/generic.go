@@ -100,10 +100,7 @@ func (g *generic) handle(ctx *fasthttp.RequestCtx) {
 	}
 	x, err := g.read(ctx)
 	if err == nil {
-		t.path = []byte(x.target.Opaque)
-		if t.path[0] == '/' && len(t.path) > 1 {
-			t.path = t.path[1:]
-		}
+		t.path = loggedPath(x.target.Opaque)
 		err = g.serve(ctx, x)
 	}
 	if err != nil {
@@ -113,6 +110,18 @@ func (g *generic) handle(ctx *fasthttp.RequestCtx) {
 		g.results.WithLabelValues(x.result).Inc()
 		c.account.from(x.result)
 	}
+}
+
+// loggedPath is what logs may hold of a target: neither ticket nor query, which may be a token.
+func loggedPath(target string) []byte {
+	path, _, _ := strings.Cut(strings.TrimPrefix(target, "/"), "?")
+	if rest, ok := strings.CutPrefix(path, "t/"); ok {
+		_, path, _ = strings.Cut(rest, "/")
+	}
+	if path == "" {
+		path = "/"
+	}
+	return []byte(path)
 }
 
 // serve chooses the way of a request.

@@ -93,6 +93,10 @@ func (m *mirror) begin(method, target string, body string, headers ...string) *h
 	if err != nil {
 		m.t.Fatalf("%s %s: %v", method, target, err)
 	}
+	res.Body = struct { // who closes it leaves: net/http would read to the end first
+		io.Reader
+		io.Closer
+	}{res.Body, c}
 	return res
 }
 
@@ -100,6 +104,7 @@ func (m *mirror) begin(method, target string, body string, headers ...string) *h
 func (m *mirror) do(method, target string, headers ...string) (int, http.Header, string) {
 	m.t.Helper()
 	res := m.begin(method, target, "", headers...)
+	defer res.Body.Close()
 	b, err := io.ReadAll(res.Body)
 	if err != nil {
 		m.t.Fatalf("%s %s: body: %v", method, target, err)
