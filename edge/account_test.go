@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	weir "github.com/weirstream/weir"
 	"github.com/weirstream/weir/edge"
@@ -38,8 +41,20 @@ func logged(t testing.TB) (configure func(*edge.Server), lines func(stop func() 
 			}
 			all = append(all, one)
 		}
+		slices.SortFunc(all, func(a, b map[string]any) int { // they are written when their bytes are out
+			return timeOf(t, a).Compare(timeOf(t, b))
+		})
 		return all
 	}
+}
+
+func timeOf(t testing.TB, line map[string]any) time.Time {
+	t.Helper()
+	at, err := time.Parse(time.RFC3339Nano, fmt.Sprint(line["time"]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return at
 }
 
 func TestAccessLog(t *testing.T) {
