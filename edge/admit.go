@@ -28,6 +28,9 @@ func (h *handler) admit(ctx *fasthttp.RequestCtx, ticket *weir.Ticket, path []by
 // find returns the revision that t names, as it is now if what is known of it was purged.
 func (h *handler) find(organisation string, t *target, latest bool) (*revision, error) {
 	r, stamp, err := h.shelf.find(h.ctx, organisation, t.asset, t.revision, h.now, latest, 0)
+	if kind := weir.KindOf(err); err != nil && kind != weir.NotFound && kind != weir.Gone {
+		return nil, err // nothing is known that could be purged
+	}
 	o := rulings.Object{Organisation: organisation, Asset: t.asset, Revision: t.revision, Path: t.path}
 	if _, soft := h.rulings.Purged(&o, stamp); !soft {
 		return r, err
@@ -47,15 +50,23 @@ func (h *handler) cached(o *object) (*cache.Body, bool) {
 	if !ok {
 		return nil, false
 	}
-	if organisation, asset, ok := ownerOf(o.key.Object); ok {
-		named := rulings.Object{Organisation: organisation, Asset: asset}
-		if hard, _ := h.rulings.Purged(&named, body.Stamp()); hard {
-			body.Release()
-			h.cache.Forget(o.key)
-			return nil, false
-		}
+	return body, !h.dropPurged(o, body)
+}
+
+// dropPurged gives body back, and has the cache forget it, if it was purged hard since it was asked for.
+func (h *handler) dropPurged(o *object, body *cache.Body) bool {
+	organisation, asset, ok := ownerOf(o.key.Object)
+	if !ok {
+		return false
 	}
-	return body, true
+	named := rulings.Object{Organisation: organisation, Asset: asset}
+	if hard, _ := h.rulings.Purged(&named, body.Stamp()); !hard {
+		return false
+	}
+	stamp := body.Stamp()
+	body.Release()
+	h.cache.Forget(o.key, stamp)
+	return true
 }
 
 // ownerOf takes "media/<organisation>/<asset>/..." apart.

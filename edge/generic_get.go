@@ -144,7 +144,7 @@ func (g *generic) share(ctx *fasthttp.RequestCtx, x *exchange, o outcome) (done 
 	}
 	now := g.now()
 	if use, demanded := g.reusable(x, s, now); use == freshness.Validate {
-		if !demanded { // it came stale: the next ones need not wait
+		if _, purged := g.purged(x, s); !demanded && !purged { // it came stale: the next ones need not wait
 			g.index.note(x.key, func(r *resource) { r.alone = now.Add(alonePeriod) })
 		}
 		return false, nil

@@ -28,7 +28,7 @@ func (g *generic) dropPurged(x *exchange, s *stored) bool {
 	if hard {
 		g.index.drop(x.key, s)
 		if s.key.Object != "" {
-			g.cache.Forget(s.key)
+			g.cache.Forget(s.key, s.stamp)
 		}
 	}
 	return hard

@@ -2,9 +2,12 @@ package edge_test
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"net/netip"
+	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -63,6 +66,68 @@ func TestPurgeOfAnAsset(t *testing.T) {
 	if s.store.heads() != heads+1 {
 		t.Errorf("a purged address was answered without a look at the head")
 	}
+}
+
+// Who asks after a purge does not get what was being fetched before it.
+func TestPurgeDuringAFill(t *testing.T) {
+	j := newJudge()
+	s := start(t, 1000, func(e *edge.Server) { e.Rulings = j.Rulings })
+	s.list(weir.Complete, 6)
+	s.wantStatus(200, "hls/main.m3u8")
+	reading, goOn := make(chan struct{}, 1), make(chan struct{})
+	first := true
+	s.store.set(func(key string, r io.ReadCloser) (io.ReadCloser, error) {
+		if r != nil && strings.HasSuffix(key, ".cmf") && first {
+			first = false
+			reading <- struct{}{}
+			<-goOn
+		}
+		return r, nil
+	})
+	var both sync.WaitGroup
+	both.Go(func() { s.wantStatus(200, videoID+"/1.m4s") })
+	<-reading
+	j.purge(weir.ByAsset, false, assetID)
+	both.Go(func() { s.wantStatus(200, videoID+"/1.m4s") })
+	for end := time.Now().Add(10 * time.Second); s.metric("weir_edge_cache_collapsed_total") < 1 && time.Now().Before(end); {
+		runtime.Gosched()
+	}
+	close(goOn)
+	both.Wait()
+	if got := s.store.count(".cmf"); got != 2 {
+		t.Errorf("chunks were read %d times, want 2: once before the purge and once after it", got)
+	}
+}
+
+// While the store is away, what was purged costs one read a second, not one a request.
+func TestPurgeWhileTheStoreIsAway(t *testing.T) {
+	j := newJudge()
+	s := start(t, 1000, func(e *edge.Server) { e.Rulings = j.Rulings })
+	s.list(weir.Complete, 6)
+	s.wantStatus(200, "hls/main.m3u8")
+	s.advance(time.Millisecond)
+	s.store.set(func(string, io.ReadCloser) (io.ReadCloser, error) {
+		return nil, weir.Errorf(weir.Unavailable, "away")
+	})
+	for _, soft := range []bool{true, false} {
+		j.purge(weir.ByAsset, soft, assetID)
+		want := 503
+		if soft {
+			want = 200
+		}
+		s.wantStatus(want, "hls/main.m3u8")
+		heads := s.store.heads()
+		for range 5 {
+			s.wantStatus(want, "hls/main.m3u8")
+		}
+		if n := s.store.heads() - heads; n != 0 {
+			t.Errorf("soft %v: the head was asked for %d times within a second of a failure", soft, n)
+		}
+		s.advance(2 * time.Second)
+	}
+	s.store.set(nil)
+	s.advance(2 * time.Second)
+	s.wantStatus(200, "hls/main.m3u8")
 }
 
 // A revoked ticket opens nothing from then on, also one that was verified before.

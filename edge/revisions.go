@@ -100,6 +100,12 @@ func (s *state) answer(now time.Time) (*revision, error) {
 	return s.revision, nil
 }
 
+// enough says whether no read is due for who wants a state read under stamp least: this one is, or the read after it has just
+// failed.
+func (s *state) enough(now time.Time, least uint64) bool {
+	return s.fresh(now) && (s.stamp >= least || s.tried != s.good)
+}
+
 // told is answer with the state's stamp.
 func (s *state) told(now time.Time) (*revision, uint64, error) {
 	r, err := s.answer(now)
@@ -119,7 +125,7 @@ func (s *shelf) find(ctx context.Context, organisation string, asset []byte, rev
 	sl.used.Store(s.ticks.Add(1))
 	at := now()
 	if st := sl.state.Load(); st != nil {
-		if st.fresh(at) && st.stamp >= least {
+		if st.enough(at, least) {
 			return st.told(at)
 		}
 		if !latest && st.stamp >= least && st.revision != nil && at.Sub(st.good) < hardAge {
@@ -135,7 +141,7 @@ func (s *shelf) find(ctx context.Context, organisation string, asset []byte, rev
 		case <-ctx.Done():
 			return nil, 0, weir.Errorf(weir.Timeout, "the index of this revision did not arrive in time")
 		}
-		if sl.state.Load().stamp >= least {
+		if sl.state.Load().enough(now(), least) {
 			break
 		}
 	}
@@ -193,7 +199,7 @@ func (s *shelf) refresh(sl *slot, key revisionKey, now func() time.Time, least u
 		return sl.flight
 	}
 	done := make(chan struct{})
-	if old := sl.state.Load(); old != nil && old.fresh(now()) && old.stamp >= least {
+	if old := sl.state.Load(); old != nil && old.enough(now(), least) {
 		close(done) // another read ended meanwhile
 		return done
 	}

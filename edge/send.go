@@ -26,11 +26,20 @@ func (h *handler) open(o *object) (*cache.Body, cache.Source, error) {
 func (h *handler) fill(o object) (*cache.Body, cache.Source, error) {
 	ctx, cancel := context.WithTimeout(h.ctx, h.config.FillTimeout)
 	defer cancel()
-	body, source, err := h.cache.Fill(ctx, o.key, cache.Options{Stamp: h.rulings.Number()}, func(ctx context.Context, w *cache.Writer) error { return o.fill(ctx, h.origin, w) })
-	if err != nil {
-		return nil, source, h.fillFailed(&o, source, err)
+	for began := h.rulings.Number(); ; {
+		body, source, err := h.cache.Fill(ctx, o.key, cache.Options{Stamp: h.rulings.Number()},
+			func(ctx context.Context, w *cache.Writer) error { return o.fill(ctx, h.origin, w) })
+		if err != nil {
+			return nil, source, h.fillFailed(&o, source, err)
+		}
+		if body.Stamp() >= began || !h.dropPurged(&o, body) {
+			return body, source, nil
+		}
+		// It was asked for before this request came, and purged since: the next one is not.
+		if err := ctx.Err(); err != nil {
+			return nil, source, h.fillFailed(&o, source, err)
+		}
 	}
-	return body, source, nil
 }
 
 // fillFailed is what a client is told.

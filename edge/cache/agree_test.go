@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"math"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -98,7 +99,7 @@ func (w *world) step(stamp uint64, ordered bool) {
 	size, key, live := w.sizeOf(id)
 	switch op := w.rng.IntN(1000); {
 	case op < 3:
-		w.m.Forget(key)
+		w.m.Forget(key, math.MaxUint64)
 		if w.model != nil && ordered {
 			w.model.forget(id)
 		}

@@ -170,8 +170,9 @@ func (m *Memory) finish() {
 	}
 }
 
-// Forget drops key. Bodies of it that are open stay valid; a fill of it goes on for those who wait and is not kept.
-func (m *Memory) Forget(key Key) {
+// Forget drops key, unless its fill began under a later stamp: somebody else may have forgotten and filled it meanwhile. Bodies
+// of it that are open stay valid; a fill of it goes on for those who wait and is not kept.
+func (m *Memory) Forget(key Key, stamp uint64) {
 	h := m.hash(&key)
 	s := m.shard(h)
 	m.mu.Lock()
@@ -180,7 +181,7 @@ func (m *Memory) Forget(key Key) {
 	e := s.find(h, &key)
 	delete(s.failures, h)
 	s.mu.Unlock()
-	if e != nil {
+	if e != nil && e.stamp <= stamp {
 		m.drop(e)
 		m.admit()
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"runtime"
@@ -63,7 +64,7 @@ func someone(t *testing.T, m *cache.Memory, rng *rand.Rand) {
 	}
 	switch rng.IntN(100) {
 	case 0:
-		m.Forget(key)
+		m.Forget(key, math.MaxUint64)
 		return
 	case 1:
 		m.Remove(func(key cache.Key, _ uint64) bool { return strings.HasSuffix(key.Object, "7") })
@@ -307,7 +308,7 @@ func TestCollisions(t *testing.T) {
 			}
 			b.Release()
 			if id%10 == 3 {
-				m.Forget(keyOf(id-2, 20000))
+				m.Forget(keyOf(id-2, 20000), math.MaxUint64)
 			}
 		}
 	}

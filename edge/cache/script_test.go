@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -140,7 +141,7 @@ func (s *story) do(cmd []string) string {
 		s.held[arg[0]].Release()
 		delete(s.held, arg[0])
 	case "forget":
-		s.m.Forget(cache.Key{Object: arg[0], Length: s.units(arg[1])})
+		s.m.Forget(cache.Key{Object: arg[0], Length: s.units(arg[1])}, math.MaxUint64)
 	case "remove":
 		n, _ := strconv.ParseUint(arg[0], 10, 64)
 		return fmt.Sprintf("%d removed\n", s.m.Remove(func(_ cache.Key, stamp uint64) bool { return stamp < n }))

@@ -2,6 +2,7 @@ package cache_test
 
 import (
 	"io"
+	"math"
 	"net"
 	"testing"
 	"time"
@@ -53,7 +54,7 @@ func TestHeldBytesStay(t *testing.T) {
 		store(t, m, 1, size)
 		b, _ := m.Open(keyOf(1, size))
 		sent := sendUntilFull(t, near, b, 0)
-		m.Forget(keyOf(1, size))
+		m.Forget(keyOf(1, size), math.MaxUint64)
 		for id := int64(2); id < 100; id++ {
 			store(t, m, id, 1<<20)
 		}
