@@ -20,10 +20,63 @@ type Tokens struct {
 	Country  func(header func(name string) []string) string    // of the client, as a trusted proxy says; nil: not known
 }
 
-// foreign looks for a foreign token of the request. It returns what the token allows as a ticket, and the target without the
-// token; or done, after it has answered with a redirect to where a native ticket opens the same. The error is token.ErrNone if
-// the request has none.
-func (h *handler) foreign(ctx *fasthttp.RequestCtx, now time.Time) (ticket *weir.Ticket, target string, done bool, err error) {
+// admission is what a foreign token comes to: a ticket, the target without the token, and fields for the answer; or, without a
+// ticket, nothing more to do, since the request was answered by a redirect.
+type admission struct {
+	ticket *weir.Ticket
+	target string
+	fields [][2]string
+}
+
+// foreign looks for a foreign token of the request. The error is token.ErrNone if there is none.
+func (h *handler) foreign(ctx *fasthttp.RequestCtx, now time.Time) (admission, error) {
+	grant, err := h.tokens.Verifier.Verify(h.tokenRequest(ctx), now)
+	if elsewhere := new(token.Elsewhere); errors.As(err, &elsewhere) {
+		redirect(ctx, elsewhere.Status, elsewhere.Location)
+		return admission{}, nil
+	}
+	if err != nil {
+		return admission{}, err
+	}
+	var signed weir.Ticket
+	answer, err := token.Exchange(grant, now, func(t weir.Ticket) (string, error) {
+		signed = bind(t, &grant, now)
+		key, err := h.tokens.SignWith(t.Organisation)
+		if err != nil {
+			return "", err
+		}
+		return signed.Sign(key)
+	})
+	if err != nil {
+		return admission{}, err
+	}
+	if answer.Ticket.Prefix == "" { // for this request only
+		signed = bind(weir.Ticket{Organisation: grant.Organisation, Session: grant.Session, Expires: grant.Expires,
+			Prefix: strings.TrimPrefix(grant.Path, "/")}, &grant, now)
+	}
+	if h.rulings.Revoked(&signed) {
+		return admission{}, weir.Errorf(weir.Forbidden, "the ticket was revoked")
+	}
+	a := admission{fields: answer.Header}
+	for _, cookie := range answer.SetCookie {
+		a.fields = append(a.fields, [2]string{"Set-Cookie", cookie})
+	}
+	if answer.Status != 0 {
+		redirect(ctx, answer.Status, answer.Location)
+		for _, field := range a.fields {
+			ctx.Response.Header.Add(field[0], field[1])
+		}
+		return admission{}, nil
+	}
+	a.ticket = &signed
+	if a.target = grant.Path; grant.Query != "" {
+		a.target += "?" + grant.Query
+	}
+	return a, nil
+}
+
+// tokenRequest is what verifiers see of a request. Scheme and country are what trusted proxies say.
+func (h *handler) tokenRequest(ctx *fasthttp.RequestCtx) token.Request {
 	raw := string(withoutOrigin(ctx.Request.Header.RequestURI()))
 	path, query, _ := strings.Cut(raw, "?")
 	r := token.Request{Method: string(ctx.Method()), Scheme: "http", Host: string(ctx.Request.Header.Host()), Path: path, RawQuery: query,
@@ -46,52 +99,12 @@ func (h *handler) foreign(ctx *fasthttp.RequestCtx, now time.Time) (ticket *weir
 			r.Country = h.tokens.Country(r.Header)
 		}
 	}
-	grant, err := h.tokens.Verifier.Verify(r, now)
-	if elsewhere := new(token.Elsewhere); errors.As(err, &elsewhere) {
-		redirect(ctx, elsewhere.Status, elsewhere.Location)
-		return nil, "", true, nil
-	}
-	if err != nil {
-		return nil, "", false, err
-	}
-	var signed weir.Ticket
-	answer, err := token.Exchange(grant, now, func(t weir.Ticket) (string, error) {
-		signed = h.bind(t, &grant, now)
-		key, err := h.tokens.SignWith(t.Organisation)
-		if err != nil {
-			return "", err
-		}
-		return signed.Sign(key)
-	})
-	if err != nil {
-		return nil, "", false, err
-	}
-	if answer.Ticket.Prefix == "" { // for this request only
-		signed = h.bind(weir.Ticket{Organisation: grant.Organisation, Session: grant.Session, Expires: grant.Expires,
-			Prefix: strings.TrimPrefix(grant.Path, "/")}, &grant, now)
-	}
-	if h.rulings.Revoked(&signed) {
-		return nil, "", false, weir.Errorf(weir.Forbidden, "the ticket was revoked")
-	}
-	for _, field := range answer.Header {
-		ctx.Response.Header.Add(field[0], field[1])
-	}
-	for _, cookie := range answer.SetCookie {
-		ctx.Response.Header.Add("Set-Cookie", cookie)
-	}
-	if answer.Status != 0 {
-		redirect(ctx, answer.Status, answer.Location)
-		return nil, "", true, nil
-	}
-	if target = grant.Path; grant.Query != "" {
-		target += "?" + grant.Query
-	}
-	return &signed, target, false, nil
+	return r
 }
 
 // bind completes a ticket made of a grant: it is issued now, at most as long as tickets live, and stays bound to the network of
 // a token that was bound to addresses.
-func (h *handler) bind(t weir.Ticket, grant *token.Grant, now time.Time) weir.Ticket {
+func bind(t weir.Ticket, grant *token.Grant, now time.Time) weir.Ticket {
 	t.Issued = now.Truncate(time.Second)
 	if last := t.Issued.Add(weir.MaxTicketLife); t.Expires.After(last) {
 		t.Expires = last

@@ -95,11 +95,18 @@ func TestForeignTokensBeforeAnOrigin(t *testing.T) {
 	now := time.Now()
 	res := m.begin("GET", "/films/7/a.mpd?q=1&hdnts="+edgeAuth(now.Add(time.Hour), "/films/7/*"), "")
 	location := res.Header.Get("Location")
-	if res.StatusCode != 302 || !strings.HasPrefix(location, "/t/") {
+	if res.StatusCode != 302 || !strings.HasPrefix(location, "/t/") || res.Header.Get("Date") == "" {
 		t.Fatalf("the exchange: %d %v", res.StatusCode, res.Header)
 	}
 	if status, _, got := m.do("GET", location); status != 200 || got != "/films/7/a.mpd?q=1" {
 		t.Errorf("GET of the redirect = %d %q", status, got)
+	}
+	cookie := "Cookie: hdnts=" + edgeAuth(now.Add(time.Hour), "/films/7/*")
+	for range 2 {
+		status, header, got := m.do("GET", "/films/7/b.mpd", cookie)
+		if set := header["Set-Cookie"]; status != 200 || got != "/films/7/b.mpd" || len(set) != 1 || !strings.HasPrefix(set[0], "weir-ticket=") {
+			t.Errorf("with the cookie: %d %q %v", status, got, header)
+		}
 	}
 	if status, _, _ := m.do("GET", "/films/8/a.mpd?hdnts="+edgeAuth(now.Add(time.Hour), "/films/7/*")); status != 403 {
 		t.Errorf("another film = %d", status)

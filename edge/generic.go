@@ -77,7 +77,8 @@ type exchange struct {
 	body   bool // the request has one
 	hidden bool // a ticket came in a field that others need not send
 
-	answered bool // with a redirect
+	answered bool   // with a redirect
+	own      []byte // lines of the edge's own for the answer's header
 	key      string
 	start    time.Time
 	stamp    uint64 // of rulings, when what is stored was looked at

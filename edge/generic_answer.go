@@ -155,6 +155,7 @@ func (g *generic) write(ctx *fasthttp.RequestCtx, x *exchange, lines []byte) err
 	if x.hidden {
 		b = append(b, "Cache-Control: private\r\n"...)
 	}
+	b = append(b, x.own...)
 	if err := setHead(ctx, append(b, "\r\n"...)); err != nil {
 		return &originError{http.StatusBadGateway, "the origin's answer has a header that cannot be passed on", err}
 	}

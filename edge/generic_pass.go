@@ -255,12 +255,15 @@ func (g *generic) byTicket(ctx *fasthttp.RequestCtx, x *exchange) error {
 // right is the request's ticket, or else what a foreign token allows, with the target that is left without it.
 func (g *generic) right(ctx *fasthttp.RequestCtx, x *exchange, t *target) (ticket *weir.Ticket, rest string, err error) {
 	if g.tokens != nil && len(t.ticket) == 0 {
-		ticket, rest, x.answered, err = g.foreign(ctx, x.start)
-		if err == nil {
-			x.hidden = true
-		}
+		a, err := g.foreign(ctx, x.start)
 		if !errors.Is(err, token.ErrNone) {
-			return ticket, rest, err
+			if x.hidden, x.answered = true, err == nil && a.ticket == nil; x.answered {
+				g.date(ctx)
+			}
+			for _, field := range a.fields {
+				x.own = append(append(append(append(x.own, field[0]...), ": "...), field[1]...), "\r\n"...)
+			}
+			return a.ticket, a.target, err
 		}
 	}
 	ticket, err = g.tickets.verify(t.ticket, x.start)

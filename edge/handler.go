@@ -169,16 +169,19 @@ func (h *handler) answer(ctx *fasthttp.RequestCtx, t *target) error {
 // token. bad is what was wrong with the target with it. nil without an error: the request was answered.
 func (h *handler) ticket(ctx *fasthttp.RequestCtx, t *target, bad error, now time.Time) (*weir.Ticket, error) {
 	if h.tokens != nil && len(t.ticket) == 0 {
-		ticket, text, done, err := h.foreign(ctx, now)
+		a, err := h.foreign(ctx, now)
 		switch {
-		case done:
+		case err == nil && a.ticket == nil:
 			return nil, nil
 		case err == nil:
-			if *t, err = parseTarget([]byte(text)); err == nil && t.what == livez {
+			for _, field := range a.fields {
+				ctx.Response.Header.Add(field[0], field[1])
+			}
+			if *t, err = parseTarget([]byte(a.target)); err == nil && t.what == livez {
 				err = weir.Errorf(weir.NotFound, "nothing has this address")
 			}
 			t.ticketHidden = true // what opened it may be a cookie or a field
-			return ticket, err
+			return a.ticket, err
 		case !errors.Is(err, token.ErrNone):
 			return nil, err
 		}
