@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"encoding/base64"
+	"strings"
 
 	weir "github.com/weirstream/weir"
 )
@@ -20,6 +21,9 @@ func parseCursor(cursor string) (string, error) {
 		return "", nil
 	}
 	b, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
+	if strings.ContainsAny(cursor, "\r\n") { // which the decoder passes over: a cursor is written in one way
+		err = base64.CorruptInputError(0)
+	}
 	if err != nil || len(b) <= len(cursorMark) || string(b[:len(cursorMark)]) != cursorMark || !weir.ValidID(string(b[len(cursorMark):])) {
 		return "", weir.Errorf(weir.Invalid, "This is not a cursor of the list of titles.")
 	}
