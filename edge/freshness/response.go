@@ -57,7 +57,7 @@ func (r *Response) lifetime() (d time.Duration, heuristic bool) {
 		if !ok { // "0" and all else that is no date is in the past (section 5.3)
 			return 0, false
 		}
-		return max(0, t.Sub(r.Date)), false
+		return min(max(0, t.Sub(r.Date)), maxDelta), false // no age is higher
 	}
 	if !c.Public && !slices.Contains(heuristicStatuses, r.Status) {
 		return 0, false
