@@ -223,3 +223,22 @@ func TestBrokenTrackClosesTheConnection(t *testing.T) {
 		t.Errorf("a track with a lost segment gave %d of %d bytes and %v, want fewer and an unexpected EOF", n, want, err)
 	}
 }
+
+// What the store says after the fill was given up goes nowhere, and keeps nobody: Serve still ends.
+func TestAnswerAfterTheFillWasGivenUp(t *testing.T) {
+	s := start(t, 100_000, func(e *edge.Server) { e.FillTimeout = 100 * time.Millisecond })
+	s.list(weir.Complete, 6)
+	s.wantStatus(200, "hls/main.m3u8")
+	goOn := make(chan struct{})
+	s.store.set(func(key string, r io.ReadCloser) (io.ReadCloser, error) {
+		if r != nil && strings.HasSuffix(key, ".cmf") {
+			<-goOn // heeds no context
+		}
+		return r, nil
+	})
+	s.wantStatus(504, videoID+"/1.m4s")
+	close(goOn)
+	if err := s.stop(); err != nil {
+		t.Errorf("Serve = %v", err)
+	}
+}

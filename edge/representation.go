@@ -47,10 +47,8 @@ func (o *object) read(ctx context.Context, from *origin.Origin) ([]byte, error) 
 // fill writes the object's bytes into the cache.
 func (o *object) fill(ctx context.Context, from *origin.Origin, w *cache.Writer) error {
 	b, err := o.read(ctx, from)
-	for err == nil && len(b) > 0 {
-		n := copy(w.Space(), b)
-		w.Filled(n)
-		b = b[n:]
+	if err == nil && cache.Pour(w, b) < len(b) {
+		err = weir.Errorf(weir.Unavailable, "the fill was given up")
 	}
 	return err
 }

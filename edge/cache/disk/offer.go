@@ -15,7 +15,6 @@ type Body interface {
 
 var (
 	_ Body = (*cache.Body)(nil)
-	_ Sink = (*cache.Writer)(nil)
 )
 
 // offer is a body that waits to be written, or is being written.

@@ -17,17 +17,10 @@ const (
 	frontMax  = fixedLen + maxName + maxBodySize/block*tableEntry
 )
 
-// Sink is where a body goes, in order; a *cache.Writer is one. If it has a method Size(int64), that is told the length of
-// a key of unknown length first.
-type Sink interface {
-	Space() []byte // at least one byte as long as some are missing; valid until the next call
-	Filled(n int)  // n bytes of Space are the next ones
-}
-
 // Read hands the body of key to sink, block by block, each verified before. whole says that all of it was handed over;
 // otherwise the first n bytes were (0 of a plain miss), they are good, and another source can go on from there. A disk
 // that does not answer in time is a miss; nothing waits longer than ReadWait and, for each piece, ReadStall.
-func (t *Tier) Read(ctx context.Context, key cache.Key, sink Sink) (n int64, whole bool) {
+func (t *Tier) Read(ctx context.Context, key cache.Key, sink cache.Sink) (n int64, whole bool) {
 	if e := t.find(key); e != nil {
 		n, whole = t.readEntry(ctx, e, sink)
 		t.reads.Done()
@@ -60,7 +53,7 @@ func (t *Tier) find(key cache.Key) *entry {
 }
 
 // readEntry takes a slot and memory, and gives them and the region's reference back when the disk has let go of them.
-func (t *Tier) readEntry(ctx context.Context, e *entry, sink Sink) (int64, bool) {
+func (t *Tier) readEntry(ctx context.Context, e *entry, sink cache.Sink) (int64, bool) {
 	if !t.slot(ctx) {
 		e.region.release()
 		t.counts.busy.Add(1)
@@ -115,7 +108,7 @@ func (r *reading) release() {
 var errLost = errors.New("the disk does not answer")
 
 // read is Read of an entry; lost says that a system call still holds the memory, and will release it.
-func (r *reading) read(ctx context.Context, sink Sink) (n int64, whole, lost bool) {
+func (r *reading) read(ctx context.Context, sink cache.Sink) (n int64, whole, lost bool) {
 	e, front := r.e, headLen(r.e.key.Object)+blocks(r.e.size)*tableEntry
 	b := *r.memory
 	for n < e.size {
@@ -143,7 +136,7 @@ func (r *reading) read(ctx context.Context, sink Sink) (n int64, whole, lost boo
 				r.t.damaged(e)
 				return n, false, false
 			}
-			m := hand(sink, one)
+			m := cache.Pour(sink, one)
 			n += int64(m)
 			if m < len(one) {
 				return n, false, false // a sink that takes no more
@@ -211,20 +204,6 @@ func (r *reading) failed(ctx context.Context, err error) bool {
 		r.t.fail(err)
 	}
 	return false
-}
-
-// hand copies b to sink and returns how much it took.
-func hand(sink Sink, b []byte) int {
-	n := 0
-	for n < len(b) {
-		m := copy(sink.Space(), b[n:])
-		if m == 0 {
-			break
-		}
-		sink.Filled(m)
-		n += m
-	}
-	return n
 }
 
 func (t *Tier) damaged(e *entry) {

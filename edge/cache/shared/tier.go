@@ -93,13 +93,6 @@ func or[T int | int64 | time.Duration](v, otherwise T) T {
 	return otherwise
 }
 
-// Sink is where a body goes, in order; a *cache.Writer is one. If it has a method Size(int64), that is told the length of
-// a key of unknown length first.
-type Sink interface {
-	Space() []byte
-	Filled(n int)
-}
-
 // Body is what is read of a *cache.Body.
 type Body interface {
 	Size() int64
@@ -109,12 +102,11 @@ type Body interface {
 
 var (
 	_ Body = (*cache.Body)(nil)
-	_ Sink = (*cache.Writer)(nil)
 )
 
 // Read hands the body of key to sink, chunk by chunk, each verified before. whole says that all of it was handed over;
 // otherwise the first n bytes were, they are good, and another source can go on from there.
-func (t *Tier) Read(ctx context.Context, key cache.Key, sink Sink) (n int64, whole bool) {
+func (t *Tier) Read(ctx context.Context, key cache.Key, sink cache.Sink) (n int64, whole bool) {
 	t.prepare()
 	if key.Length > t.MaxBytes {
 		return 0, false
@@ -202,7 +194,7 @@ func wait(ctx context.Context, a <-chan answer) answer {
 }
 
 // read is Read; its error is the cache's.
-func (t *Tier) read(ctx context.Context, key cache.Key, sink Sink) (n int64, whole bool, err error) {
+func (t *Tier) read(ctx context.Context, key cache.Key, sink cache.Sink) (n int64, whole bool, err error) {
 	hash := hashOf(key)
 	got := wait(ctx, t.get(ctx, name("body", hash)))
 	if got.err != nil || !got.ok {
@@ -238,26 +230,12 @@ func (t *Tier) read(ctx context.Context, key cache.Key, sink Sink) (n int64, who
 		if s, ok := sink.(interface{ Size(int64) }); ok && i == 0 && key.Length == cache.Unknown {
 			s.Size(m.size)
 		}
-		given := hand(sink, got.value)
+		given := cache.Pour(sink, got.value)
 		if n += int64(given); given < len(got.value) {
 			return n, false, nil // a sink that takes no more
 		}
 	}
 	return n, true, nil
-}
-
-// hand copies b to sink and returns how much it took.
-func hand(sink Sink, b []byte) int {
-	n := 0
-	for n < len(b) {
-		m := copy(sink.Space(), b[n:])
-		if m == 0 {
-			break
-		}
-		sink.Filled(m)
-		n += m
-	}
-	return n
 }
 
 // Missing says whether an edge found nothing under key lately.
