@@ -20,7 +20,7 @@ type asker struct {
 func (a *asker) ask(ctx context.Context, t Target, intended time.Time, body *[]byte) (answer, error) {
 	ans, err := a.get(ctx, t, body)
 	if err != nil {
-		if !over(ctx) || !errors.Is(err, errTimeout) && !errors.Is(err, errDial) { // else it is the run that ended
+		if !over(ctx) || !errors.Is(err, errDial) { // only a dial is cut off by the end of the run
 			a.run.Fail(err)
 		}
 		return ans, err
@@ -50,7 +50,7 @@ func (a *asker) get(ctx context.Context, t Target, body *[]byte) (answer, error)
 			a.at = t.Addr
 			a.run.Opened()
 		}
-		if err := a.conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		if err := a.conn.SetDeadline(time.Now().Add(a.run.Patience)); err != nil {
 			return answer{}, errors.Join(errReset, err)
 		}
 		ans, err := a.once(t, body)
@@ -113,10 +113,16 @@ func workers(n int, f func(i int)) {
 // loop is the engine of most scenarios. In an open loop every arrival of the schedule takes the first connection that is
 // free, and its latency counts from the arrival; in a closed loop every connection asks as fast as it is answered. pick
 // says what the n-th request asks for. fresh opens a connection for every request.
+//
+// Arrivals that found no free connection until the run's end are asked for after it, for as long as Patience lasts; what is
+// left then has failed. To forget them would be the omission that an open loop is there to avoid.
 func (r *Run) loop(ctx context.Context, fresh bool, pick func(worker, n int) Target) {
 	var schedule *Schedule
 	if r.Rate > 0 {
 		schedule = NewSchedule(r.Rate, !r.Constant, r.For, r.Seed)
+		var end func()
+		ctx, end = r.late(ctx)
+		defer end()
 	}
 	workers(r.Connections, func(i int) {
 		a := asker{run: r}
@@ -125,7 +131,11 @@ func (r *Run) loop(ctx context.Context, fresh bool, pick func(worker, n int) Tar
 			intended, number := time.Now(), n
 			if schedule != nil {
 				at, k, ok := schedule.Next()
-				if !ok || !r.wait(ctx, at) {
+				if !ok {
+					return
+				}
+				if !r.wait(ctx, at) {
+					r.unasked()
 					return
 				}
 				intended, number = r.began.Add(at), k
@@ -138,6 +148,36 @@ func (r *Run) loop(ctx context.Context, fresh bool, pick func(worker, n int) Tar
 			}
 		}
 	})
+	for schedule != nil {
+		if _, _, ok := schedule.Next(); !ok {
+			return
+		}
+		r.unasked()
+	}
+}
+
+// late is ctx with Patience more, which ends at once if the caller gives the run up.
+func (r *Run) late(ctx context.Context) (context.Context, func()) {
+	longer, cancel := context.WithDeadline(context.WithoutCancel(ctx), r.began.Add(r.For+r.Patience))
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		select {
+		case <-r.given:
+			cancel()
+		case <-longer.Done():
+		}
+	}()
+	return longer, func() { cancel(); <-watched }
+}
+
+// unasked counts an arrival that no connection was free for. It is none if the caller gave the run up before it was due.
+func (r *Run) unasked() {
+	select {
+	case <-r.given:
+	default:
+		r.Fail(errUnasked)
+	}
 }
 
 func pause(ctx context.Context, d time.Duration) {

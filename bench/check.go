@@ -17,8 +17,17 @@ type reference struct {
 	sum  uint32
 }
 
-// maxReferences bounds the bodies that are kept to compare with.
-const maxReferences = 4096
+// maxReferences bounds the bodies that are kept to compare with, maxReferenceBytes their bytes.
+const (
+	maxReferences     = 4096
+	maxReferenceBytes = 256 << 20
+)
+
+// checkBodies makes the run's client one that compares every body.
+func (r *Run) checkBodies() {
+	r.Client = Check
+	r.Setting("client", Check)
+}
 
 func (r *Run) reference(t Target) *reference {
 	r.mu.Lock()
@@ -29,10 +38,12 @@ func (r *Run) reference(t Target) *reference {
 		if size, ours := ownSize(t.URL.Path); ours {
 			ref.body = Body(t.URL.Path, size)
 		}
-		if len(r.ref) >= maxReferences {
+		if len(r.ref) >= maxReferences || r.refBytes+int64(len(ref.body)) > maxReferenceBytes {
 			clear(r.ref) // they are made again
+			r.refBytes = 0
 		}
 		r.ref[t.URL.Path] = ref
+		r.refBytes += int64(len(ref.body))
 	}
 	return ref
 }

@@ -233,6 +233,7 @@ func (c *conn) toEnd(a *answer, sink func([]byte)) error {
 var (
 	errDial      = errors.New("dial")
 	errTimeout   = errors.New("timeout")
+	errUnasked   = errors.New("unasked")   // due, but no connection was free until patience ended
 	errReset     = errors.New("reset")     // the connection ended before the answer's head
 	errShort     = errors.New("short")     // the connection ended within a body whose length was told
 	errMalformed = errors.New("malformed") // not HTTP
@@ -256,7 +257,7 @@ func short(err error) error {
 
 // errorName is what an error is counted as.
 func errorName(err error) string {
-	for _, e := range []error{errDial, errTimeout, errCorrupt, errSilent, errMalformed, errShort, errReset} {
+	for _, e := range []error{errDial, errTimeout, errUnasked, errCorrupt, errSilent, errMalformed, errShort, errReset} {
 		if errors.Is(err, e) {
 			if e == errDial && errors.Is(err, syscall.EMFILE) {
 				return "descriptors" // of the client: ulimit -n

@@ -127,6 +127,7 @@ func TestRedact(t *testing.T) {
 	}
 	f("http://h/a/b.m4s", "http://h/a/b.m4s")
 	f("http://h/t/secret/a/b.m4s", "http://h/t/.../a/b.m4s")
+	f("http://h/a;URISigningPackage=secret/b.m4s", "http://h/a;URISigningPackage=.../b.m4s")
 	f("http://h/a?md5=secret&expires=1", "http://h/a?md5=...&expires=...")
 }
 
@@ -276,12 +277,53 @@ func TestStat(t *testing.T) {
 }
 
 func TestProgressWithoutATerminal(t *testing.T) {
+	var out bytes.Buffer
+	bench.Progress(&out, 12)
+	if got := out.String(); strings.Count(got, "\n") != 2 || strings.Contains(got, "\r") {
+		t.Errorf("12 seconds give a file %q, want a line every five", got)
+	}
+}
+
+// A server that stops answering has failed what it was asked, and what it was not even asked for lack of a connection.
+func TestServerThatHangs(t *testing.T) {
+	began, goOn := time.Now(), make(chan struct{})
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if time.Since(began) > 100*time.Millisecond {
+			select {
+			case <-goOn:
+			case <-r.Context().Done():
+			}
+		}
+		_, _ = w.Write([]byte("x"))
+	}))
+	defer s.Close()
+	defer close(goOn)
+	r := do(t, bench.Hot{}, func(o *bench.Options) {
+		o.For, o.Connections, o.Rate, o.Constant, o.Patience = 300*time.Millisecond, 2, 1000, true, 200*time.Millisecond
+	}, s.URL+"/a.m4s")
+	if r.Passed() || r.Errors["timeout"] == 0 || r.Errors["unasked"] == 0 || r.Requests+r.Failed() != 300 {
+		t.Errorf("%d answers, %v, passed %v; want 300 in all, timeouts among them, and no pass", r.Requests, r.Errors, r.Passed())
+	}
+}
+
+// A herd that outlasts its time has not passed.
+func TestHerdThatOutlastsItsTime(t *testing.T) {
+	s := httptest.NewServer(&bench.Origin{Delay: 300 * time.Millisecond})
+	defer s.Close()
+	r := do(t, bench.Herd{}, func(o *bench.Options) { o.For, o.Connections = 100*time.Millisecond, 3 }, s.URL+"/bench/1k/1.m4s", s.URL+"/bench/1k/2.m4s")
+	if r.Passed() || r.Settings["client"] != string(bench.Check) {
+		t.Errorf("%+v passed, settings %v", r.Checks, r.Settings)
+	}
+}
+
+func TestWarmingEndsWithTheCaller(t *testing.T) {
 	s := httptest.NewServer(&bench.Origin{})
 	defer s.Close()
-	var out bytes.Buffer
-	do(t, bench.Hot{}, func(o *bench.Options) { o.Progress = &out }, s.URL+"/bench/1k/x.m4s")
-	if strings.Contains(out.String(), "\r") {
-		t.Errorf("a file gets %q", out.String())
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	o := bench.Options{For: time.Second, Connections: 1, Client: bench.Copy, Warm: 1000}
+	if _, err := bench.Do(ctx, bench.Hot{}, o, []bench.Target{target(t, s.URL+"/bench/1k/x.m4s")}); weir.KindOf(err) != weir.Unavailable {
+		t.Errorf("Do = %v, want Unavailable", err)
 	}
 }
 

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"io"
 	"time"
 )
 
@@ -21,4 +22,13 @@ func Asker(t Target, c Client) (ask func() (int64, error), end func()) {
 		ans, err := a.ask(context.Background(), t, time.Now(), nil)
 		return ans.bytes, err
 	}, a.close
+}
+
+// Progress draws n seconds of a run.
+func Progress(w io.Writer, n int) {
+	p := newProgress(w)
+	for i := range n {
+		p.second(Second{At: float64(i + 1)}, time.Minute)
+	}
+	p.end()
 }

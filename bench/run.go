@@ -2,7 +2,6 @@ package bench
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -19,7 +18,8 @@ import (
 const (
 	MaxTime        = time.Hour
 	MaxConnections = 20_000
-	patience       = 30 * time.Second // for what is under way when a run ends
+	maxWarm        = 1000
+	maxPatience    = 30 * time.Second
 )
 
 // Options are what all scenarios share.
@@ -33,7 +33,8 @@ type Options struct {
 	Seed        uint64
 	Warm        int // how often every target is asked for before anything is measured
 	Meter       Meter
-	Progress    io.Writer // nil prints nothing
+	Progress    io.Writer     // nil prints nothing
+	Patience    time.Duration // for each answer, and for what is due when the run ends; 0 is 30 s, which is the most
 }
 
 // Run is one run of a scenario, as the scenario sees it.
@@ -41,12 +42,14 @@ type Run struct {
 	Options
 	*Recorder
 	began  time.Time
+	given  <-chan struct{} // closed when the caller gives the run up
 	checks []Verdict
 	notes  []string
 	set    map[string]string
 
-	mu  sync.Mutex // guards refs
-	ref map[string]*reference
+	mu       sync.Mutex // guards what follows
+	ref      map[string]*reference
+	refBytes int64 // of their bodies
 }
 
 // Scenario is a kind of load. It starts nothing after ctx is done, waits for all that it started, and demands what it has
@@ -80,6 +83,10 @@ func (o Options) check(targets []Target) error {
 		return weir.Errorf(weir.Invalid, "1 to %d connections", MaxConnections)
 	case o.Rate < 0 || o.Rate > 1e6:
 		return weir.Errorf(weir.Invalid, "a rate is 0 to 1000000 a second")
+	case o.Warm < 0 || o.Warm > maxWarm:
+		return weir.Errorf(weir.Invalid, "every URL is asked for up to %d times before a run", maxWarm)
+	case o.Patience < 0 || o.Patience > maxPatience:
+		return weir.Errorf(weir.Invalid, "an answer is waited for up to %v", maxPatience)
 	case len(targets) == 0:
 		return weir.Errorf(weir.Invalid, "there is no URL to ask for")
 	}
@@ -91,6 +98,9 @@ func Do(ctx context.Context, s Scenario, o Options, targets []Target) (Result, e
 	if err := o.check(targets); err != nil {
 		return Result{}, err
 	}
+	if o.Patience == 0 {
+		o.Patience = maxPatience
+	}
 	if err := o.warm(ctx, targets); err != nil {
 		return Result{}, err
 	}
@@ -98,7 +108,7 @@ func Do(ctx context.Context, s Scenario, o Options, targets []Target) (Result, e
 	if err != nil {
 		return Result{}, err
 	}
-	r := &Run{Options: o, began: time.Now(), set: map[string]string{}, ref: map[string]*reference{}}
+	r := &Run{Options: o, began: time.Now(), given: ctx.Done(), set: map[string]string{}, ref: map[string]*reference{}}
 	r.Recorder = newRecorder(r.began)
 	r.Setting("connections", o.Connections)
 	r.Setting("client", o.Client)
@@ -115,7 +125,7 @@ func Do(ctx context.Context, s Scenario, o Options, targets []Target) (Result, e
 	err = s.Load(loading, r, targets)
 	close(stop)
 	<-watched
-	if err != nil && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled) {
+	if err != nil {
 		return Result{}, fmt.Errorf("%s: %w", s.Name(), err)
 	}
 	res := Result{Schema: Schema, Name: o.Name, Scenario: s.Name(), Started: r.began.UTC().Truncate(time.Second), Seconds: time.Since(r.began).Seconds(),
@@ -134,10 +144,15 @@ func Do(ctx context.Context, s Scenario, o Options, targets []Target) (Result, e
 // warm brings the targets into the cache. An answer that is not right ends the run before it begins: what it would measure is
 // not what was meant. Errors are Unavailable.
 func (o Options) warm(ctx context.Context, targets []Target) error {
-	a := asker{run: &Run{Options: Options{Client: Copy}, Recorder: newRecorder(time.Now())}}
+	ctx, cancel := context.WithTimeout(ctx, MaxTime)
+	defer cancel()
+	a := asker{run: &Run{Options: Options{Client: Copy, Patience: o.Patience}, Recorder: newRecorder(time.Now())}}
 	defer a.close()
 	for range o.Warm {
 		for _, t := range targets {
+			if err := ctx.Err(); err != nil {
+				return weir.Errorf(weir.Unavailable, "ask for every URL before the run: %w", err)
+			}
 			if _, err := a.get(ctx, t, nil); err != nil {
 				return weir.Errorf(weir.Unavailable, "ask for %s before the run: %w", Redact(t.URL.String()), err)
 			}

@@ -25,7 +25,7 @@ func (BrokenOrigin) Load(ctx context.Context, r *Run, targets []Target) error {
 			return weir.Errorf(weir.Invalid, "%s is no body of `weir bench origin`: what is right of it is not known", Redact(t.URL.String()))
 		}
 	}
-	r.Client = Check
+	r.checkBodies()
 	r.loop(ctx, false, func(worker, n int) Target { return targets[(worker*7919+n)%len(targets)] })
 	r.Recorder.mu.Lock()
 	defer r.Recorder.mu.Unlock()

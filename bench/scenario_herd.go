@@ -24,10 +24,11 @@ func (Herd) Name() string { return "herd" }
 
 // Load does a round for every target.
 func (h Herd) Load(ctx context.Context, r *Run, targets []Target) error {
-	r.Client = Check
-	for _, t := range targets {
+	r.checkBodies()
+	for i, t := range targets {
 		if ctx.Err() != nil {
-			return ctx.Err()
+			r.Demand(false, "every round is done", "%d of %d", i, len(targets))
+			break
 		}
 		before, err := h.reads(ctx, t)
 		if err != nil {
@@ -81,7 +82,7 @@ func (h Herd) reads(ctx context.Context, t Target) (int64, error) {
 	if i := indexOwn(path); i >= 0 {
 		path = path[i:] // what a ticket puts before it does not reach the origin
 	}
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second) // the round may have outlasted the run
 	defer cancel()
 	ask := h.Origin.JoinPath("/-/reads")
 	ask.RawQuery = url.Values{"path": {path}}.Encode()
@@ -113,7 +114,7 @@ func (Flash) Load(ctx context.Context, r *Run, targets []Target) error {
 	if r.Rate == 0 {
 		return weir.Errorf(weir.Invalid, "a flash crowd comes at a rate: --rate")
 	}
-	r.Client = Check
+	r.checkBodies()
 	each := r.For / time.Duration(len(targets))
 	r.loop(ctx, false, func(int, int) Target {
 		return targets[min(int(time.Since(r.began)/each), len(targets)-1)]

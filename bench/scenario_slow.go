@@ -33,7 +33,7 @@ func (s Slow) Load(ctx context.Context, r *Run, targets []Target) error {
 			whole.Add(1)
 		case ctx.Err() != nil:
 			held.Add(1)
-		case errors.Is(err, errDial), errors.Is(err, errMalformed):
+		case errors.Is(err, errDial), errors.Is(err, errMalformed), errors.As(err, new(statusError)):
 			refused.Add(1)
 			r.Fail(err)
 		default:

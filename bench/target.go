@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"net/url"
 	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -110,13 +111,17 @@ func (h *Hosts) resolve(ctx context.Context, u *url.URL) (string, error) {
 	return net.JoinHostPort(ip.String(), port), nil
 }
 
-// Redact hides what a URL may carry of a right: the ticket in /t/<ticket>/ and the values of the query.
+// pathToken is a token as a parameter of a path's segment (RFC 9246 section 4).
+var pathToken = regexp.MustCompile(`(;[^=/;]+=)[^/;]*`)
+
+// Redact hides what a URL may carry of a right: the ticket in /t/<ticket>/, parameters in the path and the values of the query.
 func Redact(raw string) string {
 	before, query, has := strings.Cut(raw, "?")
 	if head, tail, ok := strings.Cut(before, "/t/"); ok {
 		_, rest, _ := strings.Cut(tail, "/")
 		before = head + "/t/.../" + rest
 	}
+	before = pathToken.ReplaceAllString(before, "$1...")
 	if !has {
 		return before
 	}

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"net/url"
 	"time"
@@ -129,7 +130,7 @@ func (v *viewer) manifest(ctx context.Context, t Target) (*url.URL, bool) {
 		}
 		v.pass()
 		if err != nil {
-			if !over(ctx) {
+			if !over(ctx) || !errors.Is(err, errDial) {
 				v.run.Fail(err)
 			}
 			return nil, false
