@@ -61,7 +61,7 @@ func startVarnish(t testing.TB, origin string) string {
 	return address
 }
 
-// installed finds a server; without one, or without WEIR_TEST_REQUIRE=all, the test is skipped.
+// installed finds a server. Without WEIR_TEST_REQUIRE=all the test is skipped; with it, a missing server is a failure.
 func installed(t testing.TB, name string) string {
 	t.Helper()
 	all := os.Getenv("WEIR_TEST_REQUIRE") == "all"
@@ -73,7 +73,7 @@ func installed(t testing.TB, name string) string {
 	case !all:
 		t.Skipf("%s is compared with WEIR_TEST_REQUIRE=all only", name)
 	case err != nil:
-		t.Skipf("%s is not installed, so nothing is compared with it: apt-get install %s", name, name)
+		t.Fatalf("%s is not installed, so nothing is compared with it: apt-get install %s", name, name)
 	}
 	return path
 }
