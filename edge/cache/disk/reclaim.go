@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+
+	"github.com/weirstream/weir/edge/cache"
 )
 
 // keeps is how many region files there may be. One more exists for a moment, between the making of a new one and the end
@@ -15,9 +17,10 @@ import (
 func (t *Tier) keeps() int { return int(t.config.Bytes/t.config.RegionBytes) - 1 }
 
 // reclaim removes the oldest regions until the budget holds. What was read since it was written is written again first, up
-// to half a region of it, so that there is always room for something new.
-func (t *Tier) reclaim() error {
-	left := t.config.RegionBytes / 2
+// to half a region of it, and no more than leaves room for the record of key in the growing region.
+func (t *Tier) reclaim(key cache.Key, size int64) error {
+	r := t.regions[len(t.regions)-1]
+	left := min(t.config.RegionBytes/2, t.config.RegionBytes-r.end-recordLen(key, size)-r.records.len(headLen(key.Object)))
 	for len(t.regions) > t.keeps() {
 		if err := t.move(t.regions[0], &left); err != nil {
 			return err

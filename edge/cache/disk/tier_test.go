@@ -235,6 +235,34 @@ func TestBudgetHolds(t *testing.T) {
 	}
 }
 
+// What is moved out of an old region leaves room for the body that it makes room for.
+func TestMovedBodiesKeepTheBudget(t *testing.T) {
+	config := small(t.TempDir(), 5)
+	tier := start(t, config)
+	for i := range 120 {
+		key := keyOf(i, 6000)
+		if i%9 == 7 || i%13 == 3 {
+			key = keyOf(i, 62_000)
+		}
+		put(t, tier, key, 1)
+		if key.Length == 6000 {
+			read(t, tier, key, key.Length)
+		}
+		files, err := filepath.Glob(filepath.Join(config.Dir, "region-*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			if info, err := os.Stat(f); err != nil || info.Size() > config.RegionBytes {
+				t.Fatalf("after %d bodies %s: %v, %v, want at most %d bytes", i+1, f, info.Size(), err, config.RegionBytes)
+			}
+		}
+	}
+	if tier.Stats().Moved == 0 {
+		t.Error("nothing was moved")
+	}
+}
+
 func TestUsedBodiesSurviveTheirRegion(t *testing.T) {
 	config := small(t.TempDir(), 3)
 	tier := start(t, config)

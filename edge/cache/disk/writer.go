@@ -233,7 +233,7 @@ func (t *Tier) room(key cache.Key, size int64) error {
 	if t.growing {
 		r := t.regions[len(t.regions)-1]
 		if r.end+recordLen(key, size)+r.records.len(headLen(key.Object)) <= t.config.RegionBytes {
-			return t.reclaim() // of what could not be removed before
+			return t.reclaim(key, size) // of what could not be removed before
 		}
 		t.growing = false
 		if err := r.seal(); err != nil {
@@ -249,5 +249,5 @@ func (t *Tier) room(key cache.Key, size int64) error {
 		return err
 	}
 	t.regions, t.growing = append(t.regions, r), true
-	return t.reclaim()
+	return t.reclaim(key, size)
 }

@@ -44,6 +44,9 @@ func (b *breaker) report(now time.Time, o outcome) {
 	case good:
 		b.failures, b.pause = 0, 0
 	case bad:
+		if b.failures >= breakAfter && now.Before(b.until) {
+			return // of a call allowed before the pause: it says nothing new
+		}
 		b.failures++
 		if b.failures >= breakAfter {
 			b.pause = min(max(2*b.pause, firstPause), longPause)
