@@ -28,15 +28,19 @@ type admission struct {
 	fields [][2]string
 }
 
-// foreign looks for a foreign token of the request. The error is token.ErrNone if there is none.
-func (h *handler) foreign(ctx *fasthttp.RequestCtx, now time.Time) (admission, error) {
-	grant, err := h.tokens.Verifier.Verify(h.tokenRequest(ctx), now)
+// foreign looks for a foreign token of a request for target, which is a path with its query, at host. anyMethod says that a
+// ticket is for every method here; without, it is for GET and HEAD. The error is token.ErrNone if there is none.
+func (h *handler) foreign(ctx *fasthttp.RequestCtx, host, target string, anyMethod bool, now time.Time) (admission, error) {
+	grant, err := h.tokens.Verifier.Verify(h.tokenRequest(ctx, host, target), now)
 	if elsewhere := new(token.Elsewhere); errors.As(err, &elsewhere) {
 		redirect(ctx, elsewhere.Status, elsewhere.Location)
 		return admission{}, nil
 	}
 	if err != nil {
 		return admission{}, err
+	}
+	if grant.ByMethod && anyMethod || !ctx.IsGet() && !ctx.IsHead() {
+		grant.Prefix = "" // a ticket would be for more methods; and a redirect turns others into GET
 	}
 	var signed weir.Ticket
 	answer, err := token.Exchange(grant, now, func(t weir.Ticket) (string, error) {
@@ -50,7 +54,7 @@ func (h *handler) foreign(ctx *fasthttp.RequestCtx, now time.Time) (admission, e
 	if err != nil {
 		return admission{}, err
 	}
-	if answer.Ticket.Prefix == "" { // for this request only
+	if answer.Ticket.Prefix == "" { // it is for this request only
 		signed = bind(weir.Ticket{Organisation: grant.Organisation, Session: grant.Session, Expires: grant.Expires,
 			Prefix: strings.TrimPrefix(grant.Path, "/")}, &grant, now)
 	}
@@ -76,10 +80,9 @@ func (h *handler) foreign(ctx *fasthttp.RequestCtx, now time.Time) (admission, e
 }
 
 // tokenRequest is what verifiers see of a request. Scheme and country are what trusted proxies say.
-func (h *handler) tokenRequest(ctx *fasthttp.RequestCtx) token.Request {
-	raw := string(withoutOrigin(ctx.Request.Header.RequestURI()))
-	path, query, _ := strings.Cut(raw, "?")
-	r := token.Request{Method: string(ctx.Method()), Scheme: "http", Host: string(ctx.Request.Header.Host()), Path: path, RawQuery: query,
+func (h *handler) tokenRequest(ctx *fasthttp.RequestCtx, host, target string) token.Request {
+	path, query, _ := strings.Cut(target, "?")
+	r := token.Request{Method: string(ctx.Method()), Scheme: "http", Host: host, Path: path, RawQuery: query,
 		Header: func(name string) (lines []string) {
 			for _, line := range ctx.Request.Header.PeekAll(name) {
 				lines = append(lines, string(line))
@@ -100,6 +103,12 @@ func (h *handler) tokenRequest(ctx *fasthttp.RequestCtx) token.Request {
 		}
 	}
 	return r
+}
+
+// opens says whether the ticket in text opens path: one in a cookie that does not is as good as none where there is a token.
+func (h *handler) opens(ctx *fasthttp.RequestCtx, text, path []byte, now time.Time) bool {
+	ticket, err := h.tickets.verify(text, now)
+	return err == nil && h.admit(ctx, ticket, path) == nil
 }
 
 // bind completes a ticket made of a grant: it is issued now, at most as long as tickets live, and stays bound to the network of

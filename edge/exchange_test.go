@@ -86,6 +86,86 @@ func TestForeignTokens(t *testing.T) {
 	}
 }
 
+// In its last half minute a token opens what is asked for, and no ticket is made; and an old cookie does not stand in the way.
+func TestForeignTokensAtTheirEnd(t *testing.T) {
+	s := start(t, 1000, takingEdgeAuth(t))
+	s.list(weir.Complete, 6)
+	path := "/" + assetID + "/1/clear/hls/main.m3u8"
+	late := edgeAuth(s.now().Add(20*time.Second), "/"+assetID+"/*")
+	if a := s.do("GET", path+"?hdnts="+late); a.status != 200 || a.header.Get("Location") != "" {
+		t.Errorf("with 20 s left: %d %s", a.status, a.body)
+	}
+	good := edgeAuth(s.now().Add(time.Hour), "/"+assetID+"/*")
+	for _, cookie := range []string{"old", s.mint("other/", time.Hour)} {
+		if a := s.do("GET", path+"?hdnts="+good, "Cookie: weir-ticket="+cookie); a.status != 302 {
+			t.Errorf("beside a cookie that opens nothing here: %d %s", a.status, a.body)
+		}
+		if a := s.do("GET", path, "Cookie: weir-ticket="+cookie); a.status != 401 && a.status != 403 {
+			t.Errorf("with that cookie alone: %d", a.status)
+		}
+	}
+	if a := s.do("GET", path+"?hdnts="+good, "Cookie: weir-ticket="+s.ticket); a.status != 200 {
+		t.Errorf("beside a cookie that opens it: %d", a.status)
+	}
+}
+
+// A verifier is asked about the host that the origin will be asked for, and a token for some methods makes no ticket for all.
+func TestForeignTokensOfHostsAndMethods(t *testing.T) {
+	var asked token.Request
+	grant := token.Grant{Organisation: weir.DefaultOrganisation, Session: "session-1", Prefix: "films/", ByMethod: true}
+	m := reflect(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, r.Method+" "+r.Host+r.URL.RequestURI())
+	},
+		func(s *edge.Server) {
+			s.Generic.Tickets = true
+			s.Tokens = &edge.Tokens{Verifier: verifierFunc(func(r token.Request, now time.Time) (token.Grant, error) {
+				asked = r
+				g := grant
+				g.Path, g.Expires = r.Path, now.Add(time.Hour)
+				return g, nil
+			}), SignWith: func(string) (weir.TicketKey, error) { return testKey, nil }}
+		})
+	if status, header, got := m.do("GET", "http://media.example:8080/films/a?x=1"); status != 200 || header.Get("Location") != "" ||
+		asked.Host != "media.example:8080" || asked.Path != "/films/a" || got != "GET media.example:8080/films/a" {
+		t.Errorf("absolute-form: %d %q, the verifier saw %q %q", status, got, asked.Host, asked.Path)
+	}
+	grant.ByMethod = false
+	if status, _, got := m.do("DELETE", "/films/a"); status != 200 || got != "DELETE mirror.test/films/a" {
+		t.Errorf("DELETE = %d %q, want it served and not redirected", status, got)
+	}
+	if status, _, _ := m.do("GET", "/films/a"); status != 302 {
+		t.Errorf("GET = %d, want a redirect", status)
+	}
+}
+
+type verifierFunc func(token.Request, time.Time) (token.Grant, error)
+
+func (f verifierFunc) Verify(r token.Request, now time.Time) (token.Grant, error) { return f(r, now) }
+
+// Tokens in a path are in no log, whether they were good or not.
+func TestTokensInPathsAreNotLogged(t *testing.T) {
+	configure, lines := logged(t)
+	m := reflect(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "x") }, configure, takingEdgeAuth(t),
+		func(s *edge.Server) {
+			s.Generic.Tickets = true
+			s.Keys = func(kid string) (weir.TicketKey, bool) { return testKey, kid == testKey.ID }
+		})
+	m.do("GET", "/films/7/a.mpd;hdnts="+edgeAuth(time.Now().Add(time.Hour), "/films/7/*"))
+	m.do("GET", "/EUb3p7D09-H0_63bcOrW1A/1800000000/asset1/3/x")
+	res := m.begin("GET", "/films/7/a.mpd?hdnts="+edgeAuth(time.Now().Add(time.Hour), "/films/7/*"), "")
+	m.do("GET", res.Header.Get("Location"))
+	_ = res.Body.Close()
+	got := lines(m.stop)
+	if len(got) != 4 || got[3]["path"] != "films/7/a.mpd" {
+		t.Fatalf("%d lines, want 4, the last with its path: %v", len(got), got)
+	}
+	for _, line := range got {
+		if path := fmt.Sprint(line["path"]); strings.Contains(path, "hmac") || strings.Contains(path, "EUb3") {
+			t.Errorf("a token stands in the log: %s", path)
+		}
+	}
+}
+
 func TestForeignTokensBeforeAnOrigin(t *testing.T) {
 	m := reflect(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.URL.RequestURI()) },
 		takingEdgeAuth(t), func(s *edge.Server) {

@@ -77,6 +77,8 @@ type exchange struct {
 	body   bool // the request has one
 	hidden bool // a ticket came in a field that others need not send
 
+	host     string // as the request names it
+	opened   bool   // by a ticket or a token, and target is what is left without it
 	answered bool   // with a redirect
 	own      []byte // lines of the edge's own for the answer's header
 	key      string
@@ -101,8 +103,12 @@ func (g *generic) handle(ctx *fasthttp.RequestCtx) {
 	}
 	x, err := g.read(ctx)
 	if err == nil {
-		t.path = loggedPath(x.target.Opaque)
-		err = g.serve(ctx, x)
+		if g.tokens == nil {
+			t.path = loggedPath(x.target.Opaque)
+		}
+		if err = g.serve(ctx, x); x.opened { // before that the path may hold a token
+			t.path = loggedPath(x.target.Opaque)
+		}
 	}
 	if err != nil {
 		g.fail(ctx, x, err)
@@ -185,6 +191,7 @@ func (g *generic) read(ctx *fasthttp.RequestCtx) (*exchange, error) {
 	if !validHost(host) {
 		return nil, weir.Errorf(weir.Invalid, "the host is malformed")
 	}
+	x.host = host
 	x.target = &url.URL{Scheme: "http", Host: strings.ToLower(host), Opaque: raw}
 	port := ":80"
 	if ctx.IsTLS() {

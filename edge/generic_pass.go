@@ -233,6 +233,7 @@ func (g *generic) byTicket(ctx *fasthttp.RequestCtx, x *exchange) error {
 		}
 	}
 	withoutCookie(x.header, "weir-ticket")
+	t.path = []byte(strings.TrimPrefix(path, "/"))
 	ticket, rest, err := g.right(ctx, x, &t)
 	if err != nil || x.answered {
 		return err
@@ -249,13 +250,14 @@ func (g *generic) byTicket(ctx *fasthttp.RequestCtx, x *exchange) error {
 	if x.target.Opaque = path; hasQuery && query != "" {
 		x.target.Opaque += "?" + query
 	}
+	x.opened = true
 	return nil
 }
 
 // right is the request's ticket, or else what a foreign token allows, with the target that is left without it.
 func (g *generic) right(ctx *fasthttp.RequestCtx, x *exchange, t *target) (ticket *weir.Ticket, rest string, err error) {
-	if g.tokens != nil && len(t.ticket) == 0 {
-		a, err := g.foreign(ctx, x.start)
+	if g.tokens != nil && (len(t.ticket) == 0 || t.ticketInCookie && !g.opens(ctx, t.ticket, t.path, x.start)) {
+		a, err := g.foreign(ctx, x.host, x.target.Opaque, true, x.start)
 		if !errors.Is(err, token.ErrNone) {
 			if x.hidden, x.answered = true, err == nil && a.ticket == nil; x.answered {
 				g.date(ctx)

@@ -168,8 +168,14 @@ func (h *handler) answer(ctx *fasthttp.RequestCtx, t *target) error {
 // ticket is the request's right: its ticket, or else what a foreign token allows; then t is what the target means without the
 // token. bad is what was wrong with the target with it. nil without an error: the request was answered.
 func (h *handler) ticket(ctx *fasthttp.RequestCtx, t *target, bad error, now time.Time) (*weir.Ticket, error) {
-	if h.tokens != nil && len(t.ticket) == 0 {
-		a, err := h.foreign(ctx, now)
+	if h.tokens != nil && (len(t.ticket) == 0 || t.ticketInCookie && !h.opens(ctx, t.ticket, t.path, now)) {
+		raw := ctx.Request.Header.RequestURI()
+		target := withoutOrigin(raw)
+		host := ctx.Request.Header.Host()
+		if len(target) < len(raw) { // absolute-form: its host counts (RFC 9112 section 3.2.2)
+			_, host, _ = bytes.Cut(raw[:len(raw)-len(target)], []byte("://"))
+		}
+		a, err := h.foreign(ctx, string(host), string(target), false, now)
 		switch {
 		case err == nil && a.ticket == nil:
 			return nil, nil
@@ -203,7 +209,7 @@ func (h *handler) findTicket(ctx *fasthttp.RequestCtx, t *target) {
 		return
 	}
 	if len(t.ticket) == 0 {
-		t.ticket, t.ticketHidden = ctx.Request.Header.Cookie("weir-ticket"), true
+		t.ticket, t.ticketHidden, t.ticketInCookie = ctx.Request.Header.Cookie("weir-ticket"), true, true
 	}
 }
 

@@ -33,16 +33,17 @@ const (
 
 // target is a parsed request target. Its slices point into the bytes it was parsed from.
 type target struct {
-	ticket       []byte // of the path, or else of the query; may be empty
-	ticketInPath bool
-	ticketHidden bool   // it came in a header field, so that others may send the same target without it
-	path         []byte // canonical, without a leading slash: "<asset>/<rev>/<form>/..."; nil if it names nothing
-	asset        []byte
-	revision     int
-	form         []byte
-	what         what
-	rendition    []byte
-	number       int64 // of the segment; of the init segment, from 1
+	ticket         []byte // of the path, or else of the query; may be empty
+	ticketInPath   bool
+	ticketInCookie bool
+	ticketHidden   bool   // it came in a header field, so that others may send the same target without it
+	path           []byte // canonical, without a leading slash: "<asset>/<rev>/<form>/..."; nil if it names nothing
+	asset          []byte
+	revision       int
+	form           []byte
+	what           what
+	rendition      []byte
+	number         int64 // of the segment; of the init segment, from 1
 }
 
 // parseTarget reads the raw target of a request line, before anything has normalised it. A path is made of plain

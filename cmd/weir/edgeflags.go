@@ -38,6 +38,9 @@ func (f edgeFlags) check(has map[string]bool) error {
 	if f.Origin == "" {
 		return nil
 	}
+	if f.Tokens != "" && f.Tickets == "off" {
+		return weir.Errorf(weir.Invalid, "--tokens are taken in place of tickets: with --tickets=off neither would be asked for")
+	}
 	if !has["edge"] || has["control"] || has["transcode"] {
 		return weir.Errorf(weir.Invalid, "--origin makes an edge a cache of another server: run it with --roles=edge")
 	}
@@ -51,13 +54,26 @@ func (f edgeFlags) check(has map[string]bool) error {
 // signWithin bounds how long the signing key of an organisation is looked for the first time; it is in memory afterwards.
 const signWithin = 2 * time.Second
 
-// takeTokens reads --tokens.
-func (f edgeFlags) takeTokens(s *edge.Server, keys *keyring.Keys) error {
+// readTokens reads --tokens; without it the configuration is empty.
+func (f edgeFlags) readTokens() (token.Config, error) {
 	text, err := secret(f.Tokens)
 	if text == "" || err != nil {
+		return token.Config{}, err
+	}
+	config, err := token.ReadConfig([]byte(text))
+	if err != nil {
+		return token.Config{}, fmt.Errorf("--tokens: %w", err)
+	}
+	return config, nil
+}
+
+// takeTokens has the edge take what --tokens says.
+func (f edgeFlags) takeTokens(s *edge.Server, keys *keyring.Keys) error {
+	config, err := f.readTokens()
+	if f.Tokens == "" || err != nil {
 		return err
 	}
-	verifiers, err := token.ParseConfig([]byte(text), &token.Once{})
+	verifiers, err := config.Verifiers(&token.Once{})
 	if err != nil {
 		return fmt.Errorf("--tokens: %w", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -127,7 +128,17 @@ func (p *process) openKeys(ctx context.Context) ([]role, error) {
 	if p.root == (keyring.RootKey{}) {
 		p.root = p.engines.Folder.RootKey
 	}
-	p.keys = &keyring.Keys{Registry: p.engines.Registry, Root: p.root, Organisations: []string{weir.DefaultOrganisation}, Log: p.log}
+	tokens, err := p.cmd.Edge.readTokens()
+	if err != nil {
+		return nil, err
+	}
+	organisations := []string{weir.DefaultOrganisation}
+	for _, o := range tokens.Organisations() { // their tickets are signed here, and verified at every edge that has the same tokens
+		if !slices.Contains(organisations, o) {
+			organisations = append(organisations, o)
+		}
+	}
+	p.keys = &keyring.Keys{Registry: p.engines.Registry, Root: p.root, Organisations: organisations, Log: p.log}
 	if !engine.Embedded(p.cmd.Engines.Registry) {
 		p.keys.Copies = p.engines.Folder.Path("keys")
 	}

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	weir "github.com/weirstream/weir"
@@ -47,6 +49,9 @@ func (a ticketsAPI) sign(ctx context.Context, in client.NewTicket) (client.Signe
 	}
 	if in.Seconds < 0 || in.Seconds > int64(weir.MaxTicketLife/time.Second) {
 		return client.SignedTicket{}, weir.Errorf(weir.Invalid, "A ticket lives for 1 second to %d days.", weir.MaxTicketLife/(24*time.Hour))
+	}
+	if !slices.Contains(a.keys.Organisations, in.Organisation) {
+		return client.SignedTicket{}, weir.Errorf(weir.Invalid, "This edge follows the keys of %s only, not of %q.", strings.Join(a.keys.Organisations, ", "), in.Organisation)
 	}
 	key, err := a.keys.Current(ctx, in.Organisation)
 	if err != nil {

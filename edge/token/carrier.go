@@ -16,7 +16,7 @@ type carried struct {
 }
 
 // find looks in the query, the last segments' parameters (";name=token"), the header and the cookie, in that order: what
-// a person can see and paste decides before what a browser adds. A token given twice in one place is refused.
+// a person can see and paste decides before what a browser adds. A token given twice in the query or in header fields is refused.
 func (c carrier) find(r Request, format string) (carried, error) {
 	found := carried{path: r.Path, query: r.RawQuery}
 	if len(r.Path)+len(r.RawQuery) > maxText || !plainHost(r.Host) {

@@ -55,8 +55,9 @@ func conditions(g *Grant, all claims, r Request) error {
 			return refused("it is for another URI")
 		}
 	}
-	if v, given := all[claimM]; given && !slices.Contains(texts(v), "GET") {
-		return nil // a native ticket is good for GET
+	v, given := all[claimM]
+	if g.ByMethod = given; given && !slices.Contains(texts(v), "GET") {
+		return nil // a ticket is at least for GET
 	}
 	g.Prefix = widest(g.Path, func(dir string) bool { return uriOpens(uri, dir) })
 	return nil

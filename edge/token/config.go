@@ -67,16 +67,37 @@ type key struct {
 // ParseConfig reads and checks a configuration. replay may be nil: then tokens that ask for it are refused. The error is
 // Invalid and says what to mend; it never holds a secret.
 func ParseConfig(data []byte, replay Replay) (Verifiers, error) {
-	var c Config
+	c, err := ReadConfig(data)
+	if err != nil {
+		return nil, err
+	}
+	return c.Verifiers(replay)
+}
+
+// ReadConfig reads a configuration, whose keys are checked by Verifiers. The error is Invalid.
+func ReadConfig(data []byte) (c Config, err error) {
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&c); err != nil {
-		return nil, weir.Errorf(weir.Invalid, "tokens: %w", err)
+		return c, weir.Errorf(weir.Invalid, "tokens: %w", err)
 	}
 	if _, err := d.Token(); err != io.EOF {
-		return nil, weir.Errorf(weir.Invalid, "tokens: something follows the configuration")
+		return c, weir.Errorf(weir.Invalid, "tokens: something follows the configuration")
 	}
-	return c.Verifiers(replay)
+	return c, nil
+}
+
+// Organisations are those that have keys, each once, in the order of the configuration.
+func (c Config) Organisations() []string {
+	var all []string
+	for _, f := range c.Tokens {
+		for _, k := range f.Keys {
+			if !slices.Contains(all, k.Organisation) {
+				all = append(all, k.Organisation)
+			}
+		}
+	}
+	return all
 }
 
 // Verifiers checks the configuration and makes its verifiers. The error is Invalid.

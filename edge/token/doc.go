@@ -3,7 +3,8 @@
 // turns a Grant into a native ticket. The package does no I/O, keeps no state but that of Once, and knows no HTTP library: the request, the
 // time and the keys are arguments. It is not a signer, except for the renewals that a CAT or a URI Signing token asks for.
 //
-// It fails closed: a claim, field or option it does not know or cannot check refuses the token, and so does a token that
+// It fails closed: a claim, field or option it does not know or cannot check refuses the token (of URI
+// Signing: if cdnicrit names it), and so does a token that
 // never expires. A token opens plain paths only: segments of [A-Za-z0-9._-] that do not start with a dot; nothing is
 // decoded, so that nothing means something else after decoding. Details of errors never echo the token.
 //
@@ -40,7 +41,7 @@
 //	  {"format": "cloudfront", "keys": [{"kid": "K2JCJMDEHXQW5F", "alg": "RSA", "organisation": "acme", "public": "..."}]},
 //	  {"format": "edgeauth", "parameter": "hdnts", "cookie": "hdnts", "salt": "", "escape_early": true,
 //	   "keys": [{"kid": "a", "alg": "SHA256", "organisation": "acme", "secret": "<base64>"}]},
-//	  {"format": "secure-link", "parameter": "md5", "expression": "$secure_link_expires$uri$remote_addr $secret",
+//	  {"format": "secure-link", "parameter": "md5", "expression": "$secure_link_expires$uri $remote_addr $secret",
 //	   "keys": [{"kid": "a", "alg": "MD5", "organisation": "acme", "secret": "<base64>"}]}
 //	]}
 package token

@@ -18,14 +18,15 @@ type Answer struct {
 }
 
 // Exchange turns a grant into an answer at a time. A token in the URL or a header field becomes a redirect below /t/; a
-// cookie becomes a cookie, and the request is served. A grant without a prefix is served and gives no ticket. sign makes
+// cookie becomes a cookie, and the request is served. A grant without a prefix, or in its last TicketSkew, is served and gives
+// no ticket. sign makes
 // the native text with a key of the ticket's organisation. Errors are sign's.
 //
 // A native ticket is believed for TicketSkew after it has expired, so it is made to expire that much before the grant.
 func Exchange(g Grant, now time.Time, sign func(weir.Ticket) (string, error)) (Answer, error) {
 	var a Answer
 	renew(&a, g, now)
-	if g.Prefix == "" {
+	if g.Prefix == "" || g.Expires.Sub(now) <= weir.TicketSkew { // a ticket made now would have expired already
 		return a, nil
 	}
 	a.Ticket = weir.Ticket{Organisation: g.Organisation, Session: g.Session, Prefix: g.Prefix, Expires: g.Expires.Add(-weir.TicketSkew)}

@@ -115,7 +115,10 @@ func TestConfigSaysWhatToMend(t *testing.T) {
 	f(`{"tokens":[{"format":"cat","keys":[{"kid":"a","alg":"ES256","organisation":"acme",`+secret+`}]}]}`, "needs a public key and no secret")
 	f(`{"tokens":[{"format":"secure-link","keys":[`+key+`,`+key+`]}]}`, `"a" is used twice`)
 	f(`{"tokens":[{"format":"secure-link","keys":[`+key+`],"expression":"$uri$request_id"}]}`, `"request_id" is not known`)
-	f(`{"tokens":[{"format":"secure-link","keys":[`+key+`],"expression":"$uri$secure_link_expires"}]}`, "must hold $secret")
+	f(`{"tokens":[{"format":"secure-link","keys":[`+key+`],"expression":"$uri $secure_link_expires"}]}`, "must hold $secret")
+	for _, bad := range []string{"$uri$secure_link_expires $secret", "$uri12$secure_link_expires $secret", "$secret $uri${remote_addr}${secure_link_expires}"} {
+		f(`{"tokens":[{"format":"secure-link","keys":[`+key+`],"expression":"`+bad+`"}]}`, "no digit before $secure_link_expires")
+	}
 	f(`{"tokens":[{"format":"cat","parameter":"a b"}]}`, "not a name")
 }
 

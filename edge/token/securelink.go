@@ -51,6 +51,9 @@ func newSecureLink(from carrier, keys []*key, o Options) (*secureLink, error) {
 		default:
 			return nil, weir.Errorf(weir.Invalid, "the expression's variable %q is not known", name)
 		}
+		if name == "secure_link_expires" && s.digitsBefore() {
+			return nil, weir.Errorf(weir.Invalid, "put a character that is no digit before $secure_link_expires: digits could pass from one to the other")
+		}
 		s.uses[name] = true
 		s.parts = append(s.parts, name)
 	}
@@ -65,6 +68,20 @@ func newSecureLink(from carrier, keys []*key, o Options) (*secureLink, error) {
 		return nil, weir.Errorf(weir.Invalid, "a secure link is in a parameter, or with in_path in the path")
 	}
 	return s, nil
+}
+
+// digitsBefore says whether what the expression has so far may end in a digit that a variable put there: then a link for
+// one file and time is one for another file and time, too.
+func (s *secureLink) digitsBefore() bool {
+	literal := s.parts[len(s.parts)-1]
+	if len(s.parts) < 2 || strings.TrimRight(literal, "0123456789") != "" {
+		return false
+	}
+	switch s.parts[len(s.parts)-2] {
+	case "uri", "uri_prefix", "remote_addr", "host":
+		return true
+	}
+	return false
 }
 
 // Verify is Verifier.Verify. A link does not name its key: each is tried.

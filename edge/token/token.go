@@ -39,6 +39,7 @@ type Grant struct {
 	Client                      netip.Prefix // the viewer's address where the token is bound to addresses; else not valid
 	Path, Query                 string       // of the request without the token
 	FromCookie                  bool
+	ByMethod                    bool     // it is for some methods only, GET among them where there is a Prefix
 	Renewal                     *Renewal // a new token to hand out; nil: none is due
 }
 
