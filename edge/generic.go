@@ -21,7 +21,7 @@ import (
 type Generic struct {
 	Origin     *url.URL      // required: scheme and host. The request's own Host and target are sent there as they came
 	Tickets    bool          // each request needs a native ticket for its path; false: open to all
-	MaxObject  int64         // bytes of a response that is stored, at most; 64 MiB, and a quarter of CacheBytes. Larger ones pass through
+	MaxObject  int64         // bytes of a response that is stored, at most; 64 MiB, and a quarter of CacheBytes. Larger ones pass through; of those without a length the first is cut off
 	IndexBytes int64         // memory for stored headers, about; 64 MiB
 	Timeout    time.Duration // for the origin's header, and for each pause in its body; 30 s
 	MaxStale   time.Duration // how long after its end a response may be sent while the origin is away; 1 h

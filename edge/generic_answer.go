@@ -153,7 +153,7 @@ func (g *generic) write(ctx *fasthttp.RequestCtx, x *exchange, lines []byte) err
 		b = append(b, "\r\n"...)
 	}
 	if x.hidden {
-		b = append(b, "Cache-Control: private\r\n"...)
+		b = append(b, "Cache-Control: private\r\nCDN-Cache-Control: private\r\n"...) // the second line for who heeds the first no more (RFC 9213)
 	}
 	b = append(b, x.own...)
 	if err := setHead(ctx, append(b, "\r\n"...)); err != nil {

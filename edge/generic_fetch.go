@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/weirstream/weir/edge/cache"
@@ -32,12 +33,28 @@ func forwarded(h http.Header) http.Header {
 	return h
 }
 
-// call is one request to the origin; end ends it. The origin has the timeout for its header.
+// call is one request to the origin; end ends it. The origin has the timeout for its header, from the last byte of the
+// request's body that it took.
 func (g *generic) call(r *originRequest) (res *originResponse, end context.CancelFunc, err error) {
 	ctx, cancel := context.WithCancelCause(g.ctx)
 	late := time.AfterFunc(g.limits.Timeout, func() { cancel(context.DeadlineExceeded) })
+	var mu sync.Mutex // guards headed, and makes one of Stop and Reset
+	headed := false
+	if b, ok := r.body.(*requestBody); ok {
+		b.progress = func() {
+			mu.Lock()
+			defer mu.Unlock()
+			if !headed && late.Stop() {
+				late.Reset(g.limits.Timeout)
+			}
+		}
+	}
 	res, err = g.fetcher.Do(ctx, r)
-	if !late.Stop() && err == nil {
+	mu.Lock()
+	headed = true
+	inTime := late.Stop()
+	mu.Unlock()
+	if !inTime && err == nil {
 		err = context.DeadlineExceeded
 		_ = res.body.Close()
 	}
@@ -142,11 +159,20 @@ func (g *generic) validated(x *exchange, l *look, h http.Header, requested time.
 		if !s.Validated(h, len(known) == 1) {
 			continue
 		}
-		fresh := g.newStored(s.Freshen(h, requested, g.now()), x, s.key)
-		g.index.put(x.key, fresh, x.header, l.epoch)
-		return fresh
+		return g.freshen(x, l, s, h, requested)
 	}
 	return nil
+}
+
+// freshen stores s as a 304 or a HEAD says it is now, or forgets it if that must not be stored any more.
+func (g *generic) freshen(x *exchange, l *look, s *stored, h http.Header, requested time.Time) *stored {
+	fresh := g.newStored(s.Freshen(h, requested, g.now()), x, s.key)
+	if ok, _ := fresh.Storable("GET", false, x.demand); ok {
+		g.index.put(x.key, fresh, x.header, l.epoch)
+	} else {
+		g.index.drop(x.key, s)
+	}
+	return fresh
 }
 
 // newStored takes r's header over.
@@ -227,6 +253,9 @@ func (g *generic) fillBody(x *exchange, s *stored, res *originResponse, end cont
 		if err != nil {
 			g.index.drop(x.key, s)
 		}
+		if errors.Is(err, errTooLong) {
+			g.index.note(x.key, func(r *resource) { r.long = g.now().Add(longPeriod) })
+		}
 		return err
 	})
 	if err != nil {
@@ -238,6 +267,12 @@ func (g *generic) fillBody(x *exchange, s *stored, res *originResponse, end cont
 // errNoRoom ends a fill that the cache gives no more room; it knows why.
 var errNoRoom = errors.New("no room for the answer in memory")
 
+// errTooLong ends a fill of unknown length that outgrew what is stored.
+var errTooLong = &originError{http.StatusBadGateway, "the origin's answer is larger than what is stored", io.ErrShortBuffer}
+
+// longPeriod is how long a resource is known to be larger than what is stored, without saying so beforehand.
+const longPeriod = time.Hour
+
 // pour reads all of r into w: exactly length bytes, or up to limit if the length is unknown.
 func pour(w *cache.Writer, r io.Reader, length, limit int64) error {
 	total := int64(0)
@@ -248,7 +283,7 @@ func pour(w *cache.Writer, r io.Reader, length, limit int64) error {
 		}
 		n, err := r.Read(space)
 		if total += int64(n); length < 0 && total > limit {
-			return &originError{http.StatusBadGateway, "the origin's answer is larger than what is stored", io.ErrShortBuffer}
+			return errTooLong
 		}
 		w.Filled(n)
 		switch {

@@ -31,6 +31,9 @@ func (g *generic) get(ctx *fasthttp.RequestCtx, x *exchange) error {
 			x.status.Fwd = ""
 			x.status.Detail = "only-if-cached"
 			return weir.Errorf(weir.Timeout, "nothing stored answers this request, and the request asks for nothing else")
+		case l.chosen == nil && l.long:
+			x.status.Fwd = freshness.FwdBypass
+			return g.pass(ctx, x)
 		case l.failure != nil:
 			return g.conclude(ctx, x, g.away(x, &l, l.failure))
 		case l.chosen == nil && (l.alone || joins == maxJoins):
@@ -143,6 +146,13 @@ func (g *generic) share(ctx *fasthttp.RequestCtx, x *exchange, o outcome) (done 
 		return false, nil
 	}
 	now := g.now()
+	if o.status == 0 || freshness.ErrorStatus(o.status) && s.Status != o.status { // it is what was stored, for want of an answer
+		if hard, _ := g.purged(x, s); !hard && s.StaleOnError(x.demand, now, o.status == 0, g.limits.MaxStale) {
+			x.result = "stale"
+			x.status.FwdStatus = o.status
+			return g.answer(ctx, x, s, nil, nil)
+		}
+	}
 	if use, demanded := g.reusable(x, s, now); use == freshness.Validate {
 		if _, purged := g.purged(x, s); !demanded && !purged { // it came stale: the next ones need not wait
 			g.index.note(x.key, func(r *resource) { r.alone = now.Add(alonePeriod) })
@@ -211,7 +221,7 @@ func (g *generic) head(ctx *fasthttp.RequestCtx, x *exchange) error {
 	}
 	if s := l.chosen; s != nil && res.status == http.StatusOK && s.Status == http.StatusOK {
 		if s.SameAsHead(res.header, g.sizeOf(s)) {
-			g.index.put(x.key, g.newStored(s.Freshen(res.header, requested, g.now()), x, s.key), x.header, l.epoch)
+			g.freshen(x, &l, s, res.header, requested)
 		} else {
 			g.index.drop(x.key, s)
 		}

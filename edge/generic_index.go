@@ -39,6 +39,7 @@ type resource struct {
 	key      string
 	variants []*stored
 	alone    time.Time // until then answers are not for sharing, and nobody waits for another's
+	long     time.Time // until then it is known to be larger than what is stored, without saying so
 	failed   time.Time // until then the origin is not asked
 	failure  *originError
 	cost     int64
@@ -81,6 +82,7 @@ type look struct {
 	others  []*stored // the rest
 	epoch   uint64
 	alone   bool
+	long    bool
 	failure *originError
 	flight  string // names the request to join
 }
@@ -97,7 +99,7 @@ func (i *genericIndex) look(key string, header http.Header, now time.Time) look 
 	}
 	i.order.MoveToFront(e)
 	r := e.Value.(*resource)
-	l.alone = now.Before(r.alone)
+	l.alone, l.long = now.Before(r.alone), now.Before(r.long)
 	if now.Before(r.failed) {
 		l.failure = r.failure
 	}

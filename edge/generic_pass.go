@@ -59,6 +59,8 @@ type requestBody struct {
 	from io.Reader
 	left int64 // bytes of it that are not read, if less than 0 was not the beginning
 	end  error // what further reads get
+
+	progress func() // called for bytes that were read; nil: nobody counts
 }
 
 // Read reads the next bytes. Each pause in the body is bounded like a header's time, not the whole.
@@ -75,6 +77,9 @@ func (b *requestBody) Read(p []byte) (int, error) {
 		}
 	}
 	b.conn.enter(phaseHandling)
+	if n > 0 && b.progress != nil {
+		b.progress()
+	}
 	return n, err
 }
 
@@ -214,7 +219,7 @@ func (g *generic) lastHop(ctx *fasthttp.RequestCtx, x *exchange) (done bool, err
 }
 
 // byTicket wants a native ticket whose prefix covers the path: before the path as /t/TICKET/, as a bearer token, in the
-// query or in a cookie. It is the edge's own, and goes no further. The path must mean the same to the origin as here.
+// query or in a cookie. It is the edge's own, and goes no further; a foreign token in a cookie or field is not, and does. The path must mean the same to the origin as here.
 func (g *generic) byTicket(ctx *fasthttp.RequestCtx, x *exchange) error {
 	path, query, hasQuery := strings.Cut(x.target.Opaque, "?")
 	t := target{what: generically}
@@ -226,7 +231,7 @@ func (g *generic) byTicket(ctx *fasthttp.RequestCtx, x *exchange) error {
 		query = withoutValue(query, "ticket")
 	}
 	g.findTicket(ctx, &t)
-	if t.ticketHidden {
+	if t.ticketHidden && len(t.ticket) > 0 {
 		x.hidden = true
 		if field := x.header["Authorization"]; len(field) > 0 && bytes.HasSuffix([]byte(field[0]), t.ticket) {
 			delete(x.header, "Authorization")
@@ -243,6 +248,9 @@ func (g *generic) byTicket(ctx *fasthttp.RequestCtx, x *exchange) error {
 	}
 	if !unambiguous(path) {
 		return weir.Errorf(weir.Invalid, "the path may mean another one")
+	}
+	if ticket.Organisation != weir.DefaultOrganisation { // whose the origin is
+		return weir.Errorf(weir.Forbidden, "the ticket is for something else")
 	}
 	if err := g.admit(ctx, ticket, []byte(strings.TrimPrefix(path, "/"))); err != nil {
 		return err

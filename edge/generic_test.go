@@ -150,6 +150,11 @@ func TestGenericTooLargeWithoutLength(t *testing.T) {
 	if b, err := io.ReadAll(res.Body); err == nil && res.StatusCode == 200 {
 		t.Errorf("a whole of %d bytes", len(b))
 	}
+	for range 2 { // now it is known
+		if status, _, got := m.do("GET", "/a"); status != 200 || len(got) != 100_000 {
+			t.Errorf("the next: %d, %d bytes", status, len(got))
+		}
+	}
 }
 
 // Whatever the origin does, nobody gets bytes that are wrong or too few without being able to tell.

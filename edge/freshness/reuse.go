@@ -16,7 +16,7 @@ const (
 // is fresh and only the request wants it validated.
 func (r *Response) Reuse(d Demand, now time.Time) (use Use, demanded bool) {
 	age, ttl := r.Age(now), r.TTL(now)
-	if r.Control.NoCache {
+	if c := &r.Control; c.NoCache || c.Private || c.NoStore && !c.MustUnderstand {
 		return Validate, false
 	}
 	if ttl > 0 {

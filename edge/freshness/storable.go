@@ -29,7 +29,7 @@ func (r *Response) Storable(method string, authorized bool, d Demand) (ok bool, 
 		return false, "private"
 	case authorized && !c.Public && !c.MustRevalidate && c.SMaxAge == Absent:
 		return false, "authorization"
-	case len(r.Header["Set-Cookie"]) > 0 && !c.Public && c.SMaxAge == Absent && !c.Targeted:
+	case len(r.Header["Set-Cookie"]) > 0 && !c.shares():
 		return false, "set-cookie"
 	case variesOnAll(r.Header["Vary"]):
 		return false, "vary"
@@ -43,6 +43,9 @@ func (r *Response) Storable(method string, authorized bool, d Demand) (ok bool, 
 	}
 	return true, ""
 }
+
+// shares says whether the origin speaks of shared caches, so that a cookie is meant for all.
+func (c *Control) shares() bool { return c.Public || c.SMaxAge != Absent || c.Targeted }
 
 // staleUse says whether the origin allows the response to be used once it is stale.
 func (r *Response) staleUse() bool {

@@ -83,6 +83,9 @@ func (r *Response) Freshen(h http.Header, requested, received time.Time) Respons
 		}
 	}
 	control := ResponseControl(merged)
+	if !control.shares() { // what one client is told of cookies is nobody else's
+		delete(merged, "Set-Cookie")
+	}
 	return NewResponse(r.Status, StoredFields(merged, control), requested, received)
 }
 
