@@ -117,8 +117,12 @@ func (p *Purge) Parts() ([]Purge, error) {
 	}
 }
 
-// PurgePath is how a purge names the object at an address that a person copied: scheme, host, ticket (/t/TICKET/ or a query
-// parameter of that name), leading slash and fragment are left out. Invalid: no path is left.
+// minTicketText is less than the shortest ticket.
+const minTicketText = 32
+
+// PurgePath is how a purge names the object at an address that a person copied: scheme, host, ticket (/t/TICKET/, of at least 32
+// characters: an origin may have a /t/ of its own; or a query parameter of that name), leading slash and fragment are left out.
+// Invalid: no path is left.
 func PurgePath(address string) (string, error) {
 	s, _, _ := strings.Cut(address, "#")
 	if scheme, rest, ok := strings.Cut(s, "://"); ok && (strings.EqualFold(scheme, "http") || strings.EqualFold(scheme, "https")) {
@@ -126,7 +130,9 @@ func PurgePath(address string) (string, error) {
 	}
 	s = strings.TrimPrefix(s, "/")
 	if rest, ok := strings.CutPrefix(s, "t/"); ok {
-		_, s, _ = strings.Cut(rest, "/")
+		if i := strings.IndexByte(rest, '/'); i >= minTicketText {
+			s = rest[i+1:]
+		}
 	}
 	path, query, has := strings.Cut(s, "?")
 	if has {

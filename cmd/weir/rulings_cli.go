@@ -165,7 +165,7 @@ type keysCmd struct {
 	List   listKeysCmd   `cmd:"" help:"List the keys that live: which signs, and when which ends."`
 	Rotate rotateKeysCmd `cmd:"" help:"Make a new key, which signs as soon as every edge knows it."`
 	Ticket keysTicketCmd `cmd:"" help:"Sign a ticket for paths of an --origin; tickets of assets are made by weir ticket."`
-	Retire retireKeysCmd `cmd:"" help:"End all keys but the one that signs; their tickets are refused from now on."`
+	Retire retireKeysCmd `cmd:"" help:"End all keys but the one that signs; their tickets are refused within half a minute."`
 }
 
 type listKeysCmd struct {

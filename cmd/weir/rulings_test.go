@@ -80,7 +80,7 @@ func TestPurgeRequests(t *testing.T) {
 			t.Errorf("%s %s%s purged: %v, want %v", o.Organisation, o.Asset, o.Path, hard, want)
 		}
 	}
-	f("/purge?wait=1", `{"by":"url","values":["http://h/t/T/a/1/x","/b?ticket=T"]}`, 200, aNumber)
+	f("/purge?wait=1", `{"by":"url","values":["http://h/t/AgBrBpM2awbnlhowNmgxM2JyNjA1aHB3dmZqMHpqcXZ2ZWplZxowNmgxM2Jy/a/1/x","/b?ticket=T"]}`, 200, aNumber)
 	purged(true, rulings.Object{Organisation: "default", Path: []byte("a/1/x")})
 	purged(true, rulings.Object{Organisation: "default", Path: []byte("b")})
 	purged(false, rulings.Object{Organisation: "default", Path: []byte("c")})

@@ -72,7 +72,7 @@ func (l *Log) listen(ctx context.Context) {
 func (l *Log) trimming(ctx context.Context) {
 	for ctx.Err() == nil {
 		pause(ctx, trimEvery/2+rand.N(trimEvery)) // edges should not all try at once
-		within, cancel := context.WithTimeout(ctx, time.Minute)
+		within, cancel := context.WithTimeout(ctx, trimWithin)
 		if err := l.Trim(within); err != nil && ctx.Err() == nil {
 			l.log().Warn("the edges' log is not compacted", "error", err)
 		}
@@ -136,16 +136,8 @@ func (l *Log) obey(ctx context.Context, facts []listed) error {
 	for len(facts) > 0 {
 		some := facts[:min(len(facts), 4*fetches)]
 		facts = facts[len(some):]
-		read := make([]weir.Rulings, len(some))
-		group, within := errgroup.WithContext(ctx)
-		group.SetLimit(fetches)
-		for i, f := range some {
-			group.Go(func() (err error) {
-				read[i], err = l.fact(within, f.number)
-				return err
-			})
-		}
-		if err := group.Wait(); err != nil {
+		read, err := l.facts(ctx, len(some), func(i int) uint64 { return some[i].number })
+		if err != nil {
 			return err
 		}
 		for _, fact := range read {
@@ -157,6 +149,20 @@ func (l *Log) obey(ctx context.Context, facts []listed) error {
 		}
 	}
 	return nil
+}
+
+// facts reads n facts side by side.
+func (l *Log) facts(ctx context.Context, n int, number func(i int) uint64) ([]weir.Rulings, error) {
+	read := make([]weir.Rulings, n)
+	group, within := errgroup.WithContext(ctx)
+	group.SetLimit(fetches)
+	for i := range read {
+		group.Go(func() (err error) {
+			read[i], err = l.fact(within, number(i))
+			return err
+		})
+	}
+	return read, group.Wait()
 }
 
 func (l *Log) fact(ctx context.Context, number uint64) (weir.Rulings, error) {

@@ -33,6 +33,7 @@ const (
 	callWithin = 5 * time.Second // of a write
 	lookWithin = 2 * time.Second // of a read: one that hangs must not cost the freshness
 	longWithin = time.Minute     // of a snapshot
+	trimWithin = 5 * time.Minute // of all that compacting takes
 )
 
 // Sink obeys what a follower reads. Its methods are called by one goroutine.
@@ -264,7 +265,11 @@ func (l *Log) putBase(ctx context.Context, b base, opts weir.PutOptions) error {
 }
 
 func (l *Log) put(ctx context.Context, key string, text []byte, opts weir.PutOptions) error {
-	ctx, cancel := context.WithTimeout(ctx, callWithin)
+	within := callWithin
+	if len(text) > 1<<20 {
+		within = longWithin
+	}
+	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	if _, err := l.Blobs.Put(ctx, key, bytes.NewReader(text), opts); err != nil {
 		return fmt.Errorf("write %s: %w", key, err)

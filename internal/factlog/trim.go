@@ -57,13 +57,11 @@ func (l *Log) compact(ctx context.Context, old base, etag string, through uint64
 	if err != nil {
 		return base{}, err
 	}
-	for n := old.Through + 1; n <= through; n++ {
-		fact, err := l.fact(ctx, n)
-		if err != nil {
-			return base{}, err
-		}
-		facts = append(facts, fact)
+	more, err := l.facts(ctx, int(through-old.Through), func(i int) uint64 { return old.Through + 1 + uint64(i) })
+	if err != nil {
+		return base{}, err
 	}
+	facts = append(facts, more...)
 	b := base{Version: 1, Through: through}
 	facts, b.Floor = Compact(facts, old.Floor, l.now(), or(l.KeepPurges, 7*24*time.Hour), snapshotValues)
 	if len(facts) > 0 {

@@ -66,7 +66,8 @@ func (k *Keys) Rotate(ctx context.Context, organisation string, retire bool) ([]
 	})
 }
 
-// Retire ends every key but the one that signs: their tickets are refused as soon as an edge learns of it. Conflict while a
+// Retire ends every key but the one that signs: their tickets are refused once an edge has learnt of it and verifies them
+// anew, within half a minute. Conflict while a
 // new one does not sign yet, or if there is nothing to retire.
 func (k *Keys) Retire(ctx context.Context, organisation string) ([]KeyState, error) {
 	return k.change(ctx, organisation, func(keys []storedKey, now time.Time) ([]storedKey, error) {
