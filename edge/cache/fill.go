@@ -188,6 +188,7 @@ func (m *Memory) fail(e *entry, f *flight, err error) {
 		s.mu.Unlock()
 	}
 	m.drop(e)
+	m.admit()
 	m.mu.Unlock()
 	f.mu.Lock()
 	f.tell()

@@ -113,6 +113,10 @@ func (m *Memory) move(old *place) bool {
 	if p.first, err = m.arena.Alloc(survivorLog, size, p); err != nil {
 		return false
 	}
+	if p.first.Populate() != nil { // a write to a page that the kernel has no memory for would end the process
+		m.arena.Free(p.first)
+		return false
+	}
 	to, at, left := p.first, 0, size
 	for from := old.first; from != nil; from = from.Next {
 		for b := from.Bytes[:min(int64(len(from.Bytes)), left)]; len(b) > 0; {

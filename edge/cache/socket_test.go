@@ -91,7 +91,7 @@ func TestSocketsReferToPages(t *testing.T) {
 		t.Fatal(err)
 	}
 	if wrong(got, 1, 0) < 0 {
-		t.Log("this kernel copies what it sends: the tests of bytes in flight prove nothing here")
+		t.Skip("this kernel copies what it sends: the tests of bytes in flight prove nothing here")
 	}
 }
 
