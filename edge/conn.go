@@ -38,6 +38,7 @@ const (
 // sendfile(2) and everything else by write(2) or through TLS. All but the atomics is used by the connection's goroutine.
 type conn struct {
 	net.Conn              // TCP, or TLS over it
+	lower    net.Conn     // without TLS
 	tcp      *net.TCPConn // nil if the listener is not TCP's
 	tls      *tls.Conn    // nil if it is not encrypted
 	raw      syscall.RawConn
@@ -53,7 +54,7 @@ type conn struct {
 
 	parking atomic.Bool // the watcher wants an idle connection to let go of its buffers
 	parkMu  sync.Mutex  // makes one of parking and the read deadline
-	parked  bool        // and it does: Close is not meant
+	parked  atomic.Bool // and it does: Close is not meant
 
 	state atomic.Uint32 // phase, and above it a number that changes with each
 	sent  atomic.Int64  // bytes handed to the kernel
@@ -70,7 +71,7 @@ type sending struct {
 }
 
 func newConn(c net.Conn, config *tls.Config, at func(string)) *conn {
-	mc := &conn{Conn: c, at: at, sending: sending{file: -1}}
+	mc := &conn{Conn: c, lower: c, at: at, sending: sending{file: -1}}
 	mc.tcp, _ = c.(*net.TCPConn)
 	if config != nil {
 		mc.tls = tls.Server(c, config)
@@ -106,7 +107,7 @@ func (c *conn) Read(p []byte) (int, error) {
 			return n, err
 		}
 		if c.phase() == phaseIdle {
-			c.parked = true
+			c.parked.Store(true)
 			return 0, errParked
 		}
 	}
@@ -132,7 +133,7 @@ var errParked = errors.New("the connection is idle")
 
 // Close closes, unless fasthttp was only made to let go.
 func (c *conn) Close() error {
-	if c.parked {
+	if c.parked.Load() {
 		return nil
 	}
 	return c.Conn.Close()
@@ -154,9 +155,13 @@ func (c *conn) write(b []byte, flags int) (int, error) {
 	c.enter(phaseSending)
 	defer c.enter(before)
 	if c.raw == nil {
-		n, err := c.Conn.Write(b)
-		c.sent.Add(int64(n))
-		return n, err
+		for done := 0; ; { // a record at a time: the watcher must see what was taken
+			n, err := c.Conn.Write(b[done:min(done+smallBytes, len(b))])
+			c.sent.Add(int64(n))
+			if done += n; err != nil || done == len(b) {
+				return done, err
+			}
+		}
 	}
 	c.buf, c.file, c.flags = b, -1, flags
 	err := c.push()

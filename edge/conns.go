@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/valyala/fasthttp"
+	"golang.org/x/sys/unix"
 )
 
 // openConns is the connections that are open. The zero value is none.
@@ -32,8 +33,8 @@ func (o *openConns) changed(nc net.Conn, state fasthttp.ConnState) {
 	case fasthttp.StateNew:
 		o.mu.Lock()
 		defer o.mu.Unlock()
-		if c.parked {
-			c.parked = false
+		if c.parked.Load() {
+			c.parked.Store(false)
 			delete(o.parked, c)
 			c.enter(phaseReading)
 		}
@@ -45,11 +46,11 @@ func (o *openConns) changed(nc net.Conn, state fasthttp.ConnState) {
 		o.mu.Lock()
 		defer o.mu.Unlock()
 		delete(o.conns, c)
-		if c.parked && !o.draining {
+		if c.parked.Load() && !o.draining {
 			o.park(c)
 			return
 		}
-		if c.parked {
+		if c.parked.Load() {
 			_ = c.Conn.Close()
 		}
 		o.tell()
@@ -83,7 +84,7 @@ func (o *openConns) closeAll() <-chan struct{} {
 	empty := make(chan struct{})
 	o.empty = empty
 	for c := range o.conns {
-		_ = c.Close() // the server sees it and ends the connection
+		_ = c.lower.Close() // the server sees it and ends the connection; TLS would wait for room for its farewell
 	}
 	o.tell()
 	return empty
@@ -107,11 +108,10 @@ func (o *openConns) park(c *conn) {
 	o.parkers.Go(func() {
 		err := c.SetReadDeadline(time.Now().Add(o.idle))
 		if err == nil {
-			tried := false
-			err = c.raw.Read(func(uintptr) bool { // called again once there is something to read, the end included
-				again := tried
-				tried = true
-				return again
+			err = c.raw.Read(func(fd uintptr) bool { // it must look: what came before this call wakes nobody
+				var b [1]byte
+				_, _, err := unix.Recvfrom(int(fd), b[:], unix.MSG_PEEK)
+				return err != unix.EAGAIN && err != unix.EINTR
 			})
 		}
 		if err == nil {

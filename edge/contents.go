@@ -45,8 +45,10 @@ func (r *revision) segment(t *target) (representation, error) {
 	if !ok {
 		return representation{}, weir.Errorf(weir.NotFound, "this segment is not listed")
 	}
+	o := segmentObject(s, seg)
+	o.live = !r.show.Complete()
 	return representation{mediaType: r.mediaType(t), cacheControl: immutable, etag: segmentTag(s.SHA256, t.number, t.form),
-		size: seg.Length, object: segmentObject(s, seg)}, nil
+		size: seg.Length, object: o}, nil
 }
 
 func segmentObject(s manifests.Span, seg weir.Segment) object {

@@ -75,3 +75,14 @@ func Certificates(cert, key string) (serial func() int64, check func(), err erro
 	}
 	return func() int64 { return c.current.Load().Leaf.SerialNumber.Int64() }, c.check, nil
 }
+
+// Park parks a connection and says whether it was given back for something that arrived on it within idle.
+func Park(nc net.Conn, idle time.Duration) bool {
+	ready := make(chan *conn, 1)
+	o := &openConns{revived: ready, over: make(chan struct{}), idle: idle}
+	o.mu.Lock()
+	o.park(newConn(nc, nil, nil))
+	o.mu.Unlock()
+	o.parkers.Wait()
+	return len(ready) == 1
+}

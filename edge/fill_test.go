@@ -242,3 +242,20 @@ func TestAnswerAfterTheFillWasGivenUp(t *testing.T) {
 		t.Errorf("Serve = %v", err)
 	}
 }
+
+// Segments of a growing revision have a share of memory of their own.
+func TestLiveIsApart(t *testing.T) {
+	s := start(t, 1000)
+	s.list(weir.Growing, 2)
+	s.wantStatus(200, videoID+"/1.m4s")
+	live := s.metric("weir_edge_cache_live_bytes")
+	if live < 1000 {
+		t.Errorf("a live segment takes %v live bytes, want its own", live)
+	}
+	s.list(weir.Complete, 6)
+	s.advance(2 * time.Second)
+	s.wantStatus(200, videoID+"/3.m4s")
+	if got := s.metric("weir_edge_cache_live_bytes"); got != live {
+		t.Errorf("a segment of a complete revision makes it %v live bytes, want %v", got, live)
+	}
+}

@@ -22,7 +22,7 @@ func scale() float64 {
 	return 0.01
 }
 
-// TestIdleConnections keeps connections idle until they are parked, looks at what they cost, and uses each once more.
+// TestIdleConnections keeps connections idle until they are parked, which must give memory back, and uses each once more.
 func TestIdleConnections(t *testing.T) {
 	many := max(int(10_000*scale()), 1000)
 	s := start(t, 1000, func(e *edge.Server) { e.IdleTimeout, e.Log = 8*time.Second, nil; e.ReadTimeout = 8 * time.Second })
@@ -50,21 +50,56 @@ func TestIdleConnections(t *testing.T) {
 		_ = conns[i].SetDeadline(time.Now().Add(time.Minute))
 		readers[i] = bufio.NewReaderSize(conns[i], 1024)
 	}
-	runtime.GC()
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
 	for i := range conns {
 		ask(i)
 	}
-	for s.metric("weir_edge_idle_connections") < float64(many) {
+	var before, after runtime.MemStats
+	parked := s.metric("weir_edge_idle_connections")
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	for end := time.Now().Add(30 * time.Second); s.metric("weir_edge_idle_connections") < float64(many); {
+		if time.Now().After(end) {
+			t.Fatalf("%v of %d connections are parked", s.metric("weir_edge_idle_connections"), many)
+		}
 		runtime.Gosched() // the metric is what tells; there is no other event
 	}
 	runtime.GC()
 	runtime.GC() // pools keep what they hold for one collection
 	runtime.ReadMemStats(&after)
 	inuse := func(m *runtime.MemStats) int64 { return int64(m.HeapInuse + m.StackInuse) }
-	t.Logf("%d idle connections: %d bytes of heap and stack each beyond an open one", many, (inuse(&after)-inuse(&before))/int64(many))
+	t.Logf("%d connections: parking the last %v gave %d bytes of heap and stack back", many, float64(many)-parked, inuse(&before)-inuse(&after))
+	if parked < float64(many)/2 && inuse(&after) >= inuse(&before) {
+		t.Error("parking gave no memory back")
+	}
 	for i := range conns {
 		ask(i)
+	}
+}
+
+// What arrived before a connection is parked is not overlooked: it wakes nobody again.
+func TestParkingWhatIsAsked(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	far, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer far.Close()
+	near, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer near.Close()
+	if _, err := far.Write([]byte("xy")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := near.Read(make([]byte, 1)); err != nil { // then the other byte is there, too
+		t.Fatal(err)
+	}
+	if !edge.Park(near, 3*time.Second) {
+		t.Error("a connection with a byte to be read slept on")
 	}
 }

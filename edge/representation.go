@@ -35,6 +35,7 @@ type object struct {
 	key   cache.Key
 	crc   uint32
 	still bool
+	live  bool // of a presentation that grows
 }
 
 func (o *object) read(ctx context.Context, from *origin.Origin) ([]byte, error) {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -134,10 +135,18 @@ func TestSendWhileItArrives(t *testing.T) {
 
 // A reader is cut for being slower than the rate over the grace, and for nothing else.
 func TestSlowReaders(t *testing.T) {
+	t.Run("clear", func(t *testing.T) { testSlowReaders(t, false) })
+	t.Run("TLS", func(t *testing.T) { testSlowReaders(t, true) })
+}
+
+func testSlowReaders(t *testing.T, encrypted bool) {
 	const size = 6 << 20
-	s := start(t, size, func(e *edge.Server) { e.MinRate, e.Grace = 1<<20, 400*time.Millisecond })
+	s := start(t, size, func(e *edge.Server) {
+		if e.MinRate, e.Grace = 1<<20, 400*time.Millisecond; encrypted {
+			e.TLSCert, e.TLSKey = certify(t, t.TempDir(), 1)
+		}
+	})
 	s.list(weir.Complete, 6)
-	s.wantStatus(200, videoID+"/1.m4s")
 	dial := func() (net.Conn, *bufio.Reader) {
 		c, err := net.Dial("tcp", s.addr)
 		if err != nil {
@@ -145,6 +154,9 @@ func TestSlowReaders(t *testing.T) {
 		}
 		_ = c.(*net.TCPConn).SetReadBuffer(64 << 10)
 		_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+		if encrypted {
+			c = tls.Client(c, &tls.Config{InsecureSkipVerify: true})
+		}
 		fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: x\r\n\r\n", s.url(videoID+"/track.mp4"))
 		return c, bufio.NewReader(c)
 	}

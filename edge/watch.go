@@ -68,14 +68,15 @@ func (w *watcher) look(c *conn, dt time.Duration) {
 		c.wantPark()
 	case p == phaseReading && k.age > w.config.ReadTimeout, p == phaseIdle && k.age > w.config.IdleTimeout:
 		k.cut = true
-		_ = c.SetReadDeadline(past) // fails only if it is closed already
+		_ = c.SetReadDeadline(past)                            // fails only if it is closed already
+		_ = c.SetWriteDeadline(time.Now().Add(w.config.Grace)) // for the 408: nobody looks at it again
 	}
 }
 
 // rate takes dt off the credit of who is sent something.
 func (w *watcher) rate(c *conn, dt time.Duration, past time.Time) {
 	k, full := &c.watch, float64(w.config.MinRate)*w.config.Grace.Seconds()
-	acked := c.sent.Load() - unacked(c)
+	acked := max(c.sent.Load()-unacked(c), k.acked) // what a call under way has queued is not in sent yet
 	if k.acked == 0 && k.credit == 0 {
 		k.credit = full
 	}
