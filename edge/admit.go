@@ -42,15 +42,19 @@ func (h *handler) find(organisation string, t *target, latest bool) (*revision, 
 	return r, err
 }
 
-// cached returns an object's bytes from memory, unless they were purged hard since they were asked for. Bytes are named by
-// what they are, so they are purged with their asset, any of its revisions or their organisation; a purge by address is the
-// index's business, which says what an address means.
+// cached returns an object's bytes from memory, unless they were purged hard since they were asked for.
 func (h *handler) cached(o *object) (*cache.Body, bool) {
 	body, ok := h.cache.Open(o.key)
 	if !ok {
 		return nil, false
 	}
-	return body, !h.dropPurged(o, body)
+	if h.dropPurged(o, body) {
+		return nil, false
+	}
+	if body.Again() {
+		h.offer(o.key, body.Stamp(), true)
+	}
+	return body, true
 }
 
 // dropPurged gives body back, and has the cache forget it, if it was purged hard since it was asked for.

@@ -15,7 +15,6 @@ import (
 	weir "github.com/weirstream/weir"
 	"github.com/weirstream/weir/edge/accesslog"
 	"github.com/weirstream/weir/edge/cache"
-	"github.com/weirstream/weir/edge/origin"
 	"github.com/weirstream/weir/edge/rulings"
 	"github.com/weirstream/weir/edge/token"
 )
@@ -26,7 +25,7 @@ type handler struct {
 	ctx     context.Context // ends when the server has drained
 	now     func() time.Time
 	log     *slog.Logger
-	origin  *origin.Origin
+	tiers   tiers
 	cache   *cache.Memory
 	shelf   *shelf
 	tickets *tickets

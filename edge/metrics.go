@@ -125,8 +125,8 @@ func ofRulings(r *rulings.Rulings) []prometheus.Collector {
 
 // register adds the metrics, and those read from the handler's parts, to r.
 func (m *metrics) register(r prometheus.Registerer, h *handler, open *openConns) error {
-	o := h.origin
-	for _, collector := range slices.Concat(ofCache(h.cache), ofRulings(h.rulings), []prometheus.Collector{m.requestsTotal, m.bytesTotal,
+	o := h.tiers.origin
+	for _, collector := range slices.Concat(ofCache(h.cache), ofRulings(h.rulings), h.tiers.metrics(), []prometheus.Collector{m.requestsTotal, m.bytesTotal,
 		m.headReads, m.fillSeconds, m.panics, m.slow, m.refused,
 		count("weir_edge_origin_retries_total", "Reads of the object store asked again after a break.", func() int64 { n, _ := o.Counts(); return n }),
 		count("weir_edge_origin_damaged_total", "Reads of the object store whose bytes failed their checksum.", func() int64 { _, n := o.Counts(); return n }),

@@ -1,14 +1,12 @@
 package edge
 
 import (
-	"context"
 	"strconv"
 
 	"github.com/valyala/fasthttp"
 
 	weir "github.com/weirstream/weir"
 	"github.com/weirstream/weir/edge/cache"
-	"github.com/weirstream/weir/edge/origin"
 )
 
 // immutable is the lifetime of what never changes within a revision.
@@ -36,22 +34,6 @@ type object struct {
 	crc   uint32
 	still bool
 	live  bool // of a presentation that grows
-}
-
-func (o *object) read(ctx context.Context, from *origin.Origin) ([]byte, error) {
-	if o.still {
-		return from.Still(ctx, o.key.Object, o.key.Length)
-	}
-	return from.Segment(ctx, o.key.Object, o.key.Offset, o.key.Length, o.crc)
-}
-
-// fill writes the object's bytes into the cache.
-func (o *object) fill(ctx context.Context, from *origin.Origin, w *cache.Writer) error {
-	b, err := o.read(ctx, from)
-	if err == nil && cache.Pour(w, b) < len(b) {
-		err = weir.Errorf(weir.Unavailable, "the fill was given up")
-	}
-	return err
 }
 
 // etag is a strong entity-tag with its quotes, kept without allocating.

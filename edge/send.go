@@ -5,46 +5,66 @@ import (
 	"crypto/rand"
 	"errors"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/valyala/fasthttp"
 
 	weir "github.com/weirstream/weir"
 	"github.com/weirstream/weir/edge/cache"
+	"github.com/weirstream/weir/edge/origin"
 )
 
 // open returns the body of an object, from memory or as soon as its first bytes arrive. What the origin says of a listed
 // object is never the client's fault, so every error is Unavailable or Timeout.
-func (h *handler) open(o *object) (*cache.Body, cache.Source, error) {
+func (h *handler) open(o *object) (*cache.Body, error) {
 	if body, ok := h.cached(o); ok {
-		return body, cache.Hit, nil
+		return body, nil
 	}
-	return h.fill(*o)
+	body, _, err := h.fill(*o)
+	return body, err
 }
 
 // fill is open for what is not in memory. It is apart so that a hit does not pay for the closure.
-func (h *handler) fill(o object) (*cache.Body, cache.Source, error) {
+func (h *handler) fill(o object) (body *cache.Body, from source, err error) {
 	ctx, cancel := context.WithTimeout(h.ctx, h.config.FillTimeout)
 	defer cancel()
+	want := origin.Want{Priority: origin.Player}
+	h.tiers.origin.Raise(o.part())
 	for began := h.rulings.Number(); ; {
-		body, source, err := h.cache.Fill(ctx, o.key, cache.Options{Live: o.live, Stamp: h.rulings.Number()},
-			func(ctx context.Context, w *cache.Writer) error { return o.fill(ctx, h.origin, w) })
+		stamp := h.rulings.Number()
+		var first atomic.Int32
+		body, from.how, err = h.cache.Fill(ctx, o.key, cache.Options{Live: o.live, Stamp: stamp},
+			func(ctx context.Context, w *cache.Writer) error {
+				err := h.tiers.fill(ctx, &o, want, w, &first)
+				if err == nil {
+					h.offer(o.key, stamp, false)
+				}
+				return err
+			})
+		from.tier = tier(first.Load())
 		if err != nil {
-			return nil, source, h.fillFailed(&o, source, err)
+			return nil, from, h.fillFailed(&o, from.how, err)
 		}
 		if body.Stamp() >= began || !h.dropPurged(&o, body) {
-			return body, source, nil
+			return body, from, nil
 		}
 		// It was asked for before this request came, and purged since: the next one is not.
 		if err := ctx.Err(); err != nil {
-			return nil, source, h.fillFailed(&o, source, err)
+			return nil, from, h.fillFailed(&o, from.how, err)
 		}
 	}
 }
 
+// source is where the bytes of an answer came from: tier is of what this request had filled.
+type source struct {
+	how  cache.Source
+	tier tier
+}
+
 // fillFailed is what a client is told.
-func (h *handler) fillFailed(o *object, source cache.Source, err error) error {
-	if source == cache.Stored && h.warnFill.due(time.Now()) {
+func (h *handler) fillFailed(o *object, how cache.Source, err error) error {
+	if how == cache.Stored && h.warnFill.due(time.Now()) {
 		h.log.Warn("fill failed", "object", o.key.Object, "offset", o.key.Offset, "error", err)
 	}
 	if weir.KindOf(err) == weir.Timeout || errors.Is(err, context.DeadlineExceeded) {
@@ -60,7 +80,7 @@ func (h *handler) sendContent(ctx *fasthttp.RequestCtx, r *representation, spans
 	s := &c.out
 	*s = stream{ctx: h.ctx, count: h.metrics.bytes[r.class]}
 	start := time.Time{}
-	source := cache.Hit
+	var from source
 	switch {
 	case r.stream != nil:
 		s.whole = &trackSource{handler: h, track: r.stream, index: r.stream.index}
@@ -72,7 +92,7 @@ func (h *handler) sendContent(ctx *fasthttp.RequestCtx, r *representation, spans
 		if !ok {
 			var err error
 			start = time.Now()
-			if body, source, err = h.fill(r.object); err != nil {
+			if body, from, err = h.fill(r.object); err != nil {
 				return err
 			}
 		}
@@ -84,11 +104,11 @@ func (h *handler) sendContent(ctx *fasthttp.RequestCtx, r *representation, spans
 		if r.stream != nil {
 			return err // open has said what a client may know
 		}
-		return h.fillFailed(&r.object, source, err)
+		return h.fillFailed(&r.object, from.how, err)
 	}
 	r.describe(ctx)
 	if r.object.key.Object != "" {
-		tellSource(ctx, source, start)
+		tellSource(ctx, from, start)
 	}
 	if result == rangeOK {
 		ctx.SetStatusCode(fasthttp.StatusPartialContent)
@@ -105,13 +125,13 @@ func (h *handler) sendContent(ctx *fasthttp.RequestCtx, r *representation, spans
 }
 
 // tellSource says where the bytes came from (RFC 9211).
-func tellSource(ctx *fasthttp.RequestCtx, source cache.Source, start time.Time) {
+func tellSource(ctx *fasthttp.RequestCtx, from source, start time.Time) {
 	h := &ctx.Response.Header
 	account := ctx.Conn().(*conn).account
-	if account.from("origin"); source == cache.Hit {
+	if account.from("origin"); from.how == cache.Hit {
 		account.from("hit")
 	}
-	switch source {
+	switch from.how {
 	case cache.Hit:
 		h.SetCanonical(cacheStatusName, cacheStatusHit)
 		h.SetCanonical(serverTimingName, serverTimingHit)
@@ -121,8 +141,12 @@ func tellSource(ctx *fasthttp.RequestCtx, source cache.Source, start time.Time) 
 	default:
 		h.SetCanonical(cacheStatusName, cacheStatusCollapsed)
 	}
-	took := strconv.FormatFloat(float64(time.Since(start).Microseconds())/1000, 'f', 1, 64)
-	h.Set("Server-Timing", `cache;desc="miss", fill;dur=`+took)
+	field := append(make([]byte, 0, 64), `cache;desc="miss", fill;dur=`...)
+	field = strconv.AppendFloat(field, float64(time.Since(start).Microseconds())/1000, 'f', 1, 64)
+	if from.how == cache.Stored {
+		field = append(field, `;desc="`+tierNames[from.tier]+`"`...)
+	}
+	h.SetCanonical(serverTimingName, field)
 }
 
 // Fields as bytes: a string costs a conversion and a normalised name each time. They are never written.

@@ -16,6 +16,8 @@ import (
 	weir "github.com/weirstream/weir"
 	"github.com/weirstream/weir/edge/accesslog"
 	"github.com/weirstream/weir/edge/cache"
+	"github.com/weirstream/weir/edge/cache/disk"
+	"github.com/weirstream/weir/edge/cache/shared"
 	"github.com/weirstream/weir/edge/origin"
 	"github.com/weirstream/weir/edge/rulings"
 )
@@ -25,6 +27,9 @@ type Server struct {
 	Config
 	Blobs      weir.Blobs                              // required
 	Shared     weir.Cache                              // index pages that edges share; nil: none. Away or slow, it does no harm
+	Segments   *shared.Tier                            // segments that edges share; its Stale is Purged of Rulings, and whoever made it runs it. nil: none
+	Disk       *disk.Tier                              // what memory let go; its Stale is the same, and whoever opened it closes it after Serve. nil: none
+	Fresh      func() bool                             // whether all purges are known that Disk and Segments could miss; nil: yes
 	Keys       func(kid string) (weir.TicketKey, bool) // required: the keys whose tickets are taken; called at any time
 	Registerer prometheus.Registerer                   // nil: metrics are kept but nobody sees them
 	Log        *slog.Logger                            // nil: silence
@@ -73,6 +78,9 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	h.shelf.reads.Go(func() { media.accept(s.open.over) })
 	h.shelf.reads.Go(func() { (&watcher{h.config, &s.open, h.metrics.slow.Inc}).run(h.ctx) })
 	server := s.fasthttpServer(h)
+	if s.Disk != nil {
+		h.shelf.reads.Go(func() { h.tiers.sweep(h.ctx, h.rulings) })
+	}
 	if s.Generic != nil {
 		if err := s.serveGeneric(h, server); err != nil {
 			return errors.Join(err, ln.Close())
@@ -123,7 +131,7 @@ func (s *Server) Ready() error {
 }
 
 func (s *Server) newHandler() (*handler, error) {
-	h := &handler{config: s.withDefaults(), now: s.Now, log: s.Log, origin: &origin.Origin{Blobs: s.Blobs, Shared: s.Shared, SharedTimeout: s.withDefaults().ShareTimeout},
+	h := &handler{config: s.withDefaults(), now: s.Now, log: s.Log,
 		tickets: &tickets{keys: s.Keys}, metrics: newMetrics(), tokens: s.Tokens, access: s.Access}
 	if h.now == nil {
 		h.now = time.Now
@@ -134,7 +142,12 @@ func (s *Server) newHandler() (*handler, error) {
 	if h.rulings = s.Rulings; h.rulings == nil {
 		h.rulings = rulings.New()
 	}
-	fill, stall := h.config.FillTimeout, h.config.FillTimeout // a segment is read whole before its first byte is written
+	h.tiers = tiers{disk: s.Disk, shared: s.Segments, fresh: s.Fresh,
+		origin: &origin.Origin{Blobs: s.Blobs, Shared: s.Shared, SharedTimeout: h.config.ShareTimeout}}
+	if h.tiers.fresh == nil {
+		h.tiers.fresh = func() bool { return true }
+	}
+	fill, stall := h.config.FillTimeout, h.config.FillTimeout // the origin has a stall of its own, after which it asks again
 	if s.Generic != nil {
 		fill, stall = longestFill, s.Generic.withDefaults().Timeout
 	}
@@ -147,7 +160,7 @@ func (s *Server) newHandler() (*handler, error) {
 
 // readRevision is the shelf's reader, counted.
 func (h *handler) readRevision(ctx context.Context, key revisionKey, old *revision) (*revision, error) {
-	r, changed, err := readRevision(ctx, h.origin, key, old)
+	r, changed, err := readRevision(ctx, h.tiers.origin, key, old)
 	switch {
 	case weir.KindOf(err) == weir.NotFound && err != nil:
 		h.metrics.heads[headMissing].Inc()

@@ -54,7 +54,7 @@ func (t *trackSource) open(off int64) (c content, start, end int64, err error) {
 	if i < 0 {
 		return &t.index, 0, int64(len(t.track.index)), nil
 	}
-	body, _, err := t.handler.open(&t.track.segments[i])
+	body, err := t.handler.open(&t.track.segments[i])
 	if err != nil {
 		return nil, 0, 0, err
 	}

@@ -19,6 +19,7 @@ const Unknown = -1
 type Body struct {
 	memory *Memory
 	place  *place
+	again  bool
 }
 
 // Run is bytes of a body that lie together. They are never written again once handed out, and are valid until the body's
@@ -35,7 +36,7 @@ var bodies = sync.Pool{New: func() any { return new(Body) }}
 // body makes a Body of a reference the caller has.
 func (m *Memory) body(p *place) *Body {
 	b := bodies.Get().(*Body)
-	b.memory, b.place = m, p
+	b.memory, b.place, b.again = m, p, false
 	return b
 }
 
@@ -44,6 +45,10 @@ func (b *Body) Size() int64 { return b.place.entry.size.Load() }
 
 // Whole says whether every byte is there and was verified.
 func (b *Body) Whole() bool { return b.place.entry.flight.Load() == nil }
+
+// Again says that Open found it whole and not used since its fill, or since it was given a second chance: the moment to offer
+// it to a tier that admits what is used twice.
+func (b *Body) Again() bool { return b.again }
 
 // Stamp is the Options.Stamp of the fill.
 func (b *Body) Stamp() uint64 { return b.place.entry.stamp }

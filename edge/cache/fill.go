@@ -4,6 +4,7 @@ package cache
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"runtime/debug"
 	"time"
@@ -176,6 +177,9 @@ func (m *Memory) fail(e *entry, f *flight, err error) {
 	remember := m.config.Remember > 0 && m.ctx.Err() == nil
 	if f.starved {
 		err, remember = weir.Errorf(weir.Unavailable, "no room came free in time: %w", err), false
+	}
+	if errors.As(err, new(fleeting)) {
+		remember = false
 	}
 	f.err = err
 	f.mu.Unlock()

@@ -218,9 +218,26 @@ func (m *Memory) Open(key Key) (*Body, bool) {
 		s.mu.Unlock()
 		return nil, false
 	}
+	again := e.uses.Load() == 0 && e.flight.Load() == nil
 	p := s.take(e)
 	s.mu.Unlock()
-	return m.body(p), true
+	b := m.body(p)
+	b.again = again
+	return b, true
+}
+
+// Peek is Open for who only copies what is whole to another tier: it is no use of the key and counts as nothing.
+func (m *Memory) Peek(key Key) (*Body, bool) {
+	h := m.hash(&key)
+	s := m.shard(h)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.find(h, &key)
+	if e == nil || e.flight.Load() != nil {
+		return nil, false
+	}
+	e.place.refs.Add(1)
+	return m.body(e.place), true
 }
 
 func (m *Memory) hash(key *Key) uint64 {
