@@ -38,20 +38,10 @@ type object struct {
 	live  bool // of a presentation that grows
 }
 
-func (o *object) read(ctx context.Context, from *origin.Origin) ([]byte, error) {
-	if o.still {
-		return from.Still(ctx, o.key.Object, o.key.Length)
-	}
-	return from.Segment(ctx, o.key.Object, o.key.Offset, o.key.Length, o.crc)
-}
-
 // fill writes the object's bytes into the cache.
 func (o *object) fill(ctx context.Context, from *origin.Origin, w *cache.Writer) error {
-	b, err := o.read(ctx, from)
-	if err == nil && cache.Pour(w, b) < len(b) {
-		err = weir.Errorf(weir.Unavailable, "the fill was given up")
-	}
-	return err
+	p := origin.Part{Key: o.key.Object, Off: o.key.Offset, Length: o.key.Length, Sum: o.crc, Still: o.still}
+	return from.Copy(ctx, p, origin.Want{Priority: origin.Player}, w, 0, 0)
 }
 
 // etag is a strong entity-tag with its quotes, kept without allocating.

@@ -49,6 +49,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	var cancel context.CancelFunc
 	h.ctx, cancel = context.WithCancel(context.WithoutCancel(ctx))
 	h.shelf.ctx = h.ctx
+	defer h.origin.Wait() // for reads that were given up and did not heed it
 	defer h.shelf.reads.Wait()
 	defer h.cache.Close()
 	defer cancel()
@@ -134,7 +135,7 @@ func (s *Server) newHandler() (*handler, error) {
 	if h.rulings = s.Rulings; h.rulings == nil {
 		h.rulings = rulings.New()
 	}
-	fill, stall := h.config.FillTimeout, h.config.FillTimeout // a segment is read whole before its first byte is written
+	fill, stall := h.config.FillTimeout, h.config.FillTimeout // the origin sees to stalls, and goes on from where it was
 	if s.Generic != nil {
 		fill, stall = longestFill, s.Generic.withDefaults().Timeout
 	}

@@ -1,0 +1,252 @@
+package origin
+
+import (
+	"cmp"
+	"container/heap"
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	weir "github.com/weirstream/weir"
+	"github.com/weirstream/weir/edge/cache"
+)
+
+func (o *Origin) concurrency() int { return cmp.Or(o.Concurrency, 64) }
+
+// queue lets so many reads run at once; the others wait: players before prefetches, then who needs it sooner, then who came first.
+// Prefetches get half of the slots at most, so that a player finds one that is soon free. The zero value is empty.
+type queue struct {
+	prefetches atomic.Int32 // len(lines[Prefetch]), to be looked at without mu
+
+	mu       sync.Mutex // guards all below
+	limit    int        // of held
+	bound    int        // of those who wait
+	held     int        // slots
+	ahead    int        // slots held by prefetches
+	lines    [2]line    // by priority
+	byPart   map[Part]*waiter
+	arrivals uint64
+	shed     int64
+	lastWait time.Duration
+	service  time.Duration // that a slot is held: a moving average
+}
+
+// slot is the right to one read of the store.
+type slot struct {
+	begun    time.Time
+	priority Priority
+}
+
+// acquire waits for a slot. arrival is 0 for a first read, and is kept for the ones that resume it. The error is ctx's, or Unavailable
+// and fleeting.
+func (q *queue) acquire(ctx context.Context, limit, bound int, name Part, want Want, arrival *uint64) (slot, error) {
+	now := time.Now()
+	if end, ok := ctx.Deadline(); ok && (want.Deadline.IsZero() || end.Before(want.Deadline)) {
+		want.Deadline = end
+	}
+	w := &waiter{name: name, priority: min(want.Priority, Player), deadline: want.Deadline, since: now, resumes: *arrival > 0}
+	q.mu.Lock()
+	q.limit, q.bound = limit, bound
+	if *arrival == 0 {
+		q.arrivals++
+		*arrival = q.arrivals
+	}
+	w.arrival = *arrival
+	if q.waiting() == 0 && q.free(w.priority) {
+		s := q.take(w.priority, now)
+		q.lastWait = 0
+		q.mu.Unlock()
+		return s, nil
+	}
+	if err := q.enter(w, now); err != nil {
+		q.shed++
+		q.mu.Unlock()
+		return slot{}, err
+	}
+	q.mu.Unlock()
+	return q.wait(ctx, w)
+}
+
+// enter puts w into its line, or refuses it. The caller holds mu.
+func (q *queue) enter(w *waiter, now time.Time) error {
+	w.ready = make(chan struct{})
+	if w.priority == Prefetch && q.share(Prefetch) == 0 {
+		return refused("no read is to spare for what nobody waits for")
+	}
+	if !w.resumes && !w.deadline.IsZero() && q.service > 0 {
+		turn := time.Duration(q.before(w)+1) * q.service / time.Duration(q.share(w.priority))
+		if now.Add(turn).After(w.deadline) {
+			return refused("this read could not begin in time")
+		}
+	}
+	if q.waiting() >= q.bound {
+		if w.priority == Prefetch || len(q.lines[Prefetch]) == 0 {
+			return refused("too many reads are waiting")
+		}
+		newest := q.lines[Prefetch][0]
+		for _, other := range q.lines[Prefetch] {
+			if other.arrival > newest.arrival {
+				newest = other
+			}
+		}
+		q.leave(newest)
+		q.shed++
+		newest.err = refused("a player's read took its place")
+		close(newest.ready)
+	}
+	q.push(w)
+	q.grant(now) // a player may pass prefetches that wait for a slot of theirs
+	return nil
+}
+
+// wait returns when it is w's turn, or the time for that is over.
+func (q *queue) wait(ctx context.Context, w *waiter) (slot, error) {
+	var late <-chan time.Time
+	if end, ok := ctx.Deadline(); !w.resumes && !w.deadline.IsZero() && (!ok || w.deadline.Before(end)) {
+		t := time.NewTimer(time.Until(w.deadline))
+		defer t.Stop()
+		late = t.C
+	}
+	select {
+	case <-w.ready:
+		return w.slot, w.err
+	case <-ctx.Done():
+	case <-late:
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	err := context.Cause(ctx)
+	if err == nil {
+		err = refused("this read could not begin in time")
+		q.shed++
+	}
+	switch {
+	case w.index >= 0:
+		q.leave(w)
+	case w.err == nil: // it has a slot since a moment
+		q.give(w.slot, w.slot.begun)
+	}
+	return slot{}, err
+}
+
+// try takes a slot for a hedge: only one that nobody waits for.
+func (q *queue) try() (slot, bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.waiting() > 0 || !q.free(Player) {
+		return slot{}, false
+	}
+	return q.take(Player, time.Now()), true
+}
+
+// release gives a slot back.
+func (q *queue) release(s slot) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	now := time.Now()
+	if took := now.Sub(s.begun); q.service == 0 {
+		q.service = took
+	} else {
+		q.service += (took - q.service) / 8
+	}
+	q.give(s, now)
+}
+
+// raise makes a prefetch of name that waits a player's read.
+func (q *queue) raise(name Part) {
+	if q.prefetches.Load() == 0 {
+		return
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	w := q.byPart[name]
+	if w == nil {
+		return
+	}
+	q.leave(w)
+	w.priority = Player
+	q.push(w)
+	q.grant(time.Now())
+}
+
+// The callers of all below hold mu.
+
+func (q *queue) waiting() int { return len(q.lines[Player]) + len(q.lines[Prefetch]) }
+
+// share is how many slots reads of a priority may hold.
+func (q *queue) share(p Priority) int {
+	if p == Prefetch {
+		return q.limit / 2
+	}
+	return q.limit
+}
+
+func (q *queue) free(p Priority) bool {
+	return q.held < q.limit && (p == Player || q.ahead < q.share(Prefetch))
+}
+
+func (q *queue) take(p Priority, now time.Time) slot {
+	q.held++
+	if p == Prefetch {
+		q.ahead++
+	}
+	return slot{now, p}
+}
+
+func (q *queue) give(s slot, now time.Time) {
+	q.held--
+	if s.priority == Prefetch {
+		q.ahead--
+	}
+	q.grant(now)
+}
+
+// grant gives free slots to those whose turn it is.
+func (q *queue) grant(now time.Time) {
+	for _, p := range []Priority{Player, Prefetch} {
+		for len(q.lines[p]) > 0 && q.free(p) {
+			w := q.lines[p][0]
+			q.leave(w)
+			w.slot = q.take(p, now)
+			q.lastWait = now.Sub(w.since)
+			close(w.ready)
+		}
+	}
+}
+
+// before is how many wait whose turn comes before w's.
+func (q *queue) before(w *waiter) (n int) {
+	for _, other := range q.lines[w.priority] {
+		if other.before(w) {
+			n++
+		}
+	}
+	if w.priority == Prefetch {
+		n += len(q.lines[Player])
+	}
+	return n
+}
+
+func (q *queue) push(w *waiter) {
+	heap.Push(&q.lines[w.priority], w)
+	if w.priority == Prefetch {
+		if q.byPart == nil {
+			q.byPart = map[Part]*waiter{}
+		}
+		q.byPart[w.name] = w
+		q.prefetches.Add(1)
+	}
+}
+
+func (q *queue) leave(w *waiter) {
+	heap.Remove(&q.lines[w.priority], w.index)
+	if w.priority == Prefetch {
+		if q.byPart[w.name] == w {
+			delete(q.byPart, w.name)
+		}
+		q.prefetches.Add(-1)
+	}
+}
+
+func refused(why string) error { return cache.Fleeting(weir.Errorf(weir.Unavailable, "%s", why)) }
