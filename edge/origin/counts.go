@@ -37,12 +37,13 @@ func (o *Origin) InFlight() float64 {
 	return float64(o.slots.held) / float64(o.concurrency())
 }
 
-// QueueWait is how long the read that began last had waited for its turn; 0 while nobody waits. It is for overload.Load.
+// QueueWait is how long the player's read that began last had waited for its turn, or the one whose turn is next has until now, whichever
+// is more: 0 while none waits. Prefetches do not count, they are there to wait. It is for overload.Load.
 func (o *Origin) QueueWait() time.Duration {
 	o.slots.mu.Lock()
 	defer o.slots.mu.Unlock()
-	if o.slots.waiting() == 0 {
+	if len(o.slots.lines[Player]) == 0 {
 		return 0
 	}
-	return o.slots.lastWait
+	return max(o.slots.lastWait, time.Since(o.slots.lines[Player][0].since))
 }

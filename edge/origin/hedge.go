@@ -63,5 +63,5 @@ func (p *pace) saw(d time.Duration) {
 	sorted := p.recent
 	known := sorted[:min(p.seen, len(sorted))]
 	slices.Sort(known)
-	p.p95.Store(int64(known[len(known)*95/100]))
+	p.p95.Store(int64(known[(len(known)*95+99)/100-1]))
 }

@@ -28,7 +28,7 @@ type queue struct {
 	byPart   map[Part]*waiter
 	arrivals uint64
 	shed     int64
-	lastWait time.Duration
+	lastWait time.Duration // of the player's read that began last
 	service  time.Duration // that a slot is held: a moving average
 }
 
@@ -53,9 +53,8 @@ func (q *queue) acquire(ctx context.Context, limit, bound int, name Part, want W
 		*arrival = q.arrivals
 	}
 	w.arrival = *arrival
-	if q.waiting() == 0 && q.free(w.priority) {
-		s := q.take(w.priority, now)
-		q.lastWait = 0
+	if q.free(w.priority) {
+		s := q.take(w, now)
 		q.mu.Unlock()
 		return s, nil
 	}
@@ -96,7 +95,6 @@ func (q *queue) enter(w *waiter, now time.Time) error {
 		close(newest.ready)
 	}
 	q.push(w)
-	q.grant(now) // a player may pass prefetches that wait for a slot of theirs
 	return nil
 }
 
@@ -134,10 +132,11 @@ func (q *queue) wait(ctx context.Context, w *waiter) (slot, error) {
 func (q *queue) try() (slot, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.waiting() > 0 || !q.free(Player) {
+	if !q.free(Player) {
 		return slot{}, false
 	}
-	return q.take(Player, time.Now()), true
+	q.held++
+	return slot{time.Now(), Player}, true
 }
 
 // release gives a slot back.
@@ -165,12 +164,12 @@ func (q *queue) raise(name Part) {
 		return
 	}
 	q.leave(w)
-	w.priority = Player
+	w.priority, w.since = Player, time.Now()
 	q.push(w)
-	q.grant(time.Now())
+	q.grant(w.since)
 }
 
-// The callers of all below hold mu.
+// The callers of all below hold mu. Who waits for a slot finds none free: grant sees to that.
 
 func (q *queue) waiting() int { return len(q.lines[Player]) + len(q.lines[Prefetch]) }
 
@@ -186,12 +185,14 @@ func (q *queue) free(p Priority) bool {
 	return q.held < q.limit && (p == Player || q.ahead < q.share(Prefetch))
 }
 
-func (q *queue) take(p Priority, now time.Time) slot {
+func (q *queue) take(w *waiter, now time.Time) slot {
 	q.held++
-	if p == Prefetch {
+	if w.priority == Prefetch {
 		q.ahead++
+	} else {
+		q.lastWait = now.Sub(w.since)
 	}
-	return slot{now, p}
+	return slot{now, w.priority}
 }
 
 func (q *queue) give(s slot, now time.Time) {
@@ -208,8 +209,7 @@ func (q *queue) grant(now time.Time) {
 		for len(q.lines[p]) > 0 && q.free(p) {
 			w := q.lines[p][0]
 			q.leave(w)
-			w.slot = q.take(p, now)
-			q.lastWait = now.Sub(w.since)
+			w.slot = q.take(w, now)
 			close(w.ready)
 		}
 	}

@@ -94,16 +94,29 @@ func TestQueueOrder(t *testing.T) {
 		if c := l.Counts(); c.Queued != 6 || c.Reading != 2 {
 			t.Errorf("Counts = %+v, want 6 queued and 2 reading", c)
 		}
-		time.Sleep(1500 * time.Millisecond)
+		time.Sleep(500 * time.Millisecond)
+		if d := l.QueueWait(); d != 500*time.Millisecond {
+			t.Errorf("QueueWait = %v, want the time that the next one has waited", d)
+		}
+		time.Sleep(time.Second)
 		synctest.Wait()
-		if d := l.QueueWait(); d != time.Second {
-			t.Errorf("QueueWait = %v, want the second that the last one waited", d)
+		l.ask(9, origin.Player, time.Hour)
+		l.ask(10, origin.Player, time.Minute)
+		time.Sleep(600 * time.Millisecond)
+		synctest.Wait()
+		if d := l.QueueWait(); d != 2100*time.Millisecond {
+			t.Errorf("QueueWait = %v, want that of the players who are still there", d)
 		}
 		l.wg.Wait()
-		if !slices.Equal(sorted(l.store.gets[2:4]), []int64{6, 7}) || !slices.Equal(sorted(l.store.gets[4:6]), []int64{5, 8}) {
-			t.Errorf("reads at %v: want players by deadline, then by arrival", l.store.gets)
+		for i, want := range [][]int64{{6, 7}, {9, 10}, {5, 8}} {
+			if got := sorted(l.store.gets[2+2*i : 4+2*i]); !slices.Equal(got, want) {
+				t.Errorf("reads at %v: want players by deadline, then by arrival", l.store.gets)
+			}
 		}
-		if !slices.Equal(l.store.gets[6:], []int64{4, 3}) { // one at a time
+		if d := l.QueueWait(); d != 0 {
+			t.Errorf("QueueWait = %v when nobody waits", d)
+		}
+		if !slices.Equal(l.store.gets[8:], []int64{4, 3}) { // one at a time
 			t.Errorf("reads at %v: want the prefetches last, by deadline", l.store.gets)
 		}
 	})
