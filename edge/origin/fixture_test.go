@@ -232,6 +232,13 @@ func noise(n int) []byte {
 	return b
 }
 
+// plan replaces what is to come.
+func (s *store) plan(faults ...fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = faults
+}
+
 // shelve stores b and returns the part that is all of it.
 func (s *store) shelve(key string, b []byte) origin.Part {
 	s.mu.Lock()

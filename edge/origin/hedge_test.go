@@ -15,7 +15,7 @@ import (
 func warm(t *testing.T, o *origin.Origin, s *store, p origin.Part, n int) {
 	t.Helper()
 	for range n {
-		s.faults = append(s.faults, fault{wait: time.Millisecond})
+		s.plan(fault{wait: time.Millisecond})
 		if _, err := copied(t.Context(), o, p); err != nil {
 			t.Fatal(err)
 		}
@@ -31,7 +31,7 @@ func TestHedge(t *testing.T) {
 			o := &origin.Origin{Blobs: s}
 			p := s.shelve("a", b)
 			warm(t, o, s, p, before)
-			s.faults = faults
+			s.plan(faults...)
 			began := time.Now()
 			sink := &tub{size: len(b)}
 			if err := o.Copy(t.Context(), p, want, sink, 0, 0); err != nil || !bytes.Equal(sink.bytes, b) {
@@ -65,7 +65,7 @@ func TestHedgesAreFew(t *testing.T) {
 		warm(t, o, s, p, 200)
 		slow := 100
 		for range slow {
-			s.faults = []fault{{wait: 50 * time.Millisecond}, {wait: 50 * time.Millisecond}}
+			s.plan(fault{wait: 50 * time.Millisecond}, fault{wait: 50 * time.Millisecond})
 			if _, err := copied(t.Context(), o, p); err != nil {
 				t.Fatal(err)
 			}
@@ -83,12 +83,12 @@ func TestHedgeIsNotForced(t *testing.T) {
 		o := &origin.Origin{Blobs: s, Concurrency: 1}
 		p := s.shelve("a", noise(100))
 		warm(t, o, s, p, 40)
-		s.faults = []fault{{wait: time.Second}}
+		s.plan(fault{wait: time.Second})
 		if _, err := copied(t.Context(), o, p); err != nil || o.Counts().Hedged != 0 {
 			t.Errorf("Copy with one slot = %v, %+v", err, o.Counts())
 		}
 		o.Concurrency = 2
-		s.faults = []fault{{wait: time.Second}, {wait: time.Second}}
+		s.plan(fault{wait: time.Second}, fault{wait: time.Second})
 		if _, err := copied(t.Context(), o, origin.Part{Key: "b", Length: 5}); weir.KindOf(err) != weir.NotFound {
 			t.Errorf("Copy of what is not there = %v", err)
 		}

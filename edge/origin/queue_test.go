@@ -57,12 +57,26 @@ func (l *line) askUnder(ctx context.Context, off int64, priority origin.Priority
 	synctest.Wait()
 }
 
+// reads are the offsets that the store was asked for, in order.
+func (l *line) reads() []int64 {
+	l.store.mu.Lock()
+	defer l.store.mu.Unlock()
+	return slices.Clone(l.store.gets)
+}
+
+// err is what Copy of off returned, nil if it has not.
+func (l *line) err(off int64) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.errs[off]
+}
+
 // wantOrder waits for all and compares the order in which the store was asked.
 func (l *line) wantOrder(want ...int64) {
 	l.t.Helper()
 	l.wg.Wait()
-	if !slices.Equal(l.store.gets, want) {
-		l.t.Errorf("reads at %v, want %v", l.store.gets, want)
+	if !slices.Equal(l.reads(), want) {
+		l.t.Errorf("reads at %v, want %v", l.reads(), want)
 	}
 	wantNothingLeft(l.t, l.Origin, l.store)
 }
@@ -70,9 +84,7 @@ func (l *line) wantOrder(want ...int64) {
 // wantRefused says which read was refused, now.
 func (l *line) wantRefused(off int64) {
 	l.t.Helper()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if err := l.errs[off]; weir.KindOf(err) != weir.Unavailable || !cache.IsFleeting(err) {
+	if err := l.err(off); weir.KindOf(err) != weir.Unavailable || !cache.IsFleeting(err) {
 		l.t.Errorf("Copy of %d = %v, want unavailable at once, and not to be remembered", off, err)
 	}
 }
@@ -109,15 +121,15 @@ func TestQueueOrder(t *testing.T) {
 		}
 		l.wg.Wait()
 		for i, want := range [][]int64{{6, 7}, {9, 10}, {5, 8}} {
-			if got := sorted(l.store.gets[2+2*i : 4+2*i]); !slices.Equal(got, want) {
-				t.Errorf("reads at %v: want players by deadline, then by arrival", l.store.gets)
+			if got := sorted(l.reads()[2+2*i : 4+2*i]); !slices.Equal(got, want) {
+				t.Errorf("reads at %v: want players by deadline, then by arrival", l.reads())
 			}
 		}
 		if d := l.QueueWait(); d != 0 {
 			t.Errorf("QueueWait = %v when nobody waits", d)
 		}
-		if !slices.Equal(l.store.gets[8:], []int64{4, 3}) { // one at a time
-			t.Errorf("reads at %v: want the prefetches last, by deadline", l.store.gets)
+		if !slices.Equal(l.reads()[8:], []int64{4, 3}) { // one at a time
+			t.Errorf("reads at %v: want the prefetches last, by deadline", l.reads())
 		}
 	})
 }
@@ -139,8 +151,8 @@ func TestRaise(t *testing.T) {
 		l.Raise(part(1))
 		time.Sleep(1500 * time.Millisecond)
 		synctest.Wait()
-		if !slices.Equal(sorted(l.store.gets), []int64{1, 2, 3, 5}) {
-			t.Errorf("reads at %v, want 5 to have been raised before 4", l.store.gets)
+		if !slices.Equal(sorted(l.reads()), []int64{1, 2, 3, 5}) {
+			t.Errorf("reads at %v, want 5 to have been raised before 4", l.reads())
 		}
 		l.wg.Wait()
 	})
@@ -191,8 +203,8 @@ func TestFullQueueSheds(t *testing.T) {
 			t.Errorf("Counts = %+v, want 4 shed and 3 queued", c)
 		}
 		l.wg.Wait()
-		if !slices.Equal(sorted(l.store.gets), []int64{1, 2, 5, 7, 8}) {
-			t.Errorf("reads at %v", l.store.gets)
+		if !slices.Equal(sorted(l.reads()), []int64{1, 2, 5, 7, 8}) {
+			t.Errorf("reads at %v", l.reads())
 		}
 	})
 }
@@ -222,7 +234,7 @@ func TestDeadlines(t *testing.T) {
 		if c := l.Counts(); c.Queued != 1 || c.Shed != 4 {
 			t.Errorf("Counts = %+v, want 1 queued and 4 shed", c)
 		}
-		if err := l.errs[7]; err != context.Canceled {
+		if err := l.err(7); err != context.Canceled {
 			t.Errorf("Copy under a cancelled context = %v", err)
 		}
 		l.wantRefused(8) // the context's deadline is as good
