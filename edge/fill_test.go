@@ -318,6 +318,41 @@ func TestAnswerAfterTheFillWasGivenUp(t *testing.T) {
 	}
 }
 
+// Nor does what comes of a read in the middle of a segment: it is in nobody's bytes, and the next fill does not wait for it.
+func TestBytesAfterTheFillWasGivenUp(t *testing.T) {
+	s := start(t, 100_000, func(e *edge.Server) { e.FillTimeout = time.Second })
+	s.list(weir.Complete, 6)
+	s.wantStatus(200, "hls/main.m3u8")
+	goOn := make(chan struct{})
+	release := sync.OnceFunc(func() { close(goOn) })
+	s.store.set(func(key string, r io.ReadCloser) (io.ReadCloser, error) {
+		if r == nil || !strings.HasSuffix(key, ".cmf") {
+			return r, nil
+		}
+		late := readerFunc(func(p []byte) (int, error) {
+			<-goOn // heeds no context
+			return copy(p, "these are not the bytes"), nil
+		})
+		return struct {
+			io.Reader
+			io.Closer
+		}{io.MultiReader(io.LimitReader(r, 50_000), late), r}, nil
+	})
+	if n, want, err := s.partial(videoID + "/1.m4s"); err == nil || n > 50_000 {
+		t.Errorf("a segment that stopped gave %d of %d bytes and %v", n, want, err)
+	}
+	s.store.set(nil)
+	for range 2 {
+		if a := s.wantStatus(200, videoID+"/1.m4s"); !bytes.Equal(a.body, s.bytes[videoID][0]) {
+			t.Errorf("the segment is not what was stored")
+		}
+		release()
+	}
+	if err := s.stop(); err != nil {
+		t.Errorf("Serve = %v", err)
+	}
+}
+
 // Segments of a growing revision have a share of memory of their own.
 func TestLiveIsApart(t *testing.T) {
 	s := start(t, 1000)
