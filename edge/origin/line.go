@@ -2,19 +2,25 @@ package origin
 
 import "time"
 
-// waiter is a read that waits for a slot. Once ready is closed it has left its line, with a slot or an error.
+// waiter is a part that is read, by one read of the store after the other. Before each it may wait for a slot; once ready is closed
+// it has left its line, with a slot or an error. The queue's mu guards it.
 type waiter struct {
 	name     Part
-	priority Priority
-	deadline time.Time // zero is none
-	arrival  uint64
+	want     Want
+	deadline time.Time // of this wait; zero is none
+	arrival  uint64    // 0 until it first asked for a slot
+	resumes  bool      // bytes of it may be with clients: nobody is served by its end, late as it is
 	since    time.Time
-	resumes  bool // bytes of it are with clients: nobody is served by its end, late as it is
-	index    int  // in its line; < 0 once it left
+	index    int // in its line; < 0 when in none
 
 	ready chan struct{}
 	slot  slot
 	err   error
+}
+
+func newWaiter(name Part, want Want) *waiter {
+	want.Priority = min(want.Priority, Player)
+	return &waiter{name: name, want: want, index: -1}
 }
 
 // before says whether w's turn comes before another's of its priority.

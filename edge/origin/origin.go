@@ -124,7 +124,7 @@ func damaged(key string) error {
 // whole reads an object of at most limit bytes. It may be replaced meanwhile: then it is read anew.
 func (o *Origin) whole(ctx context.Context, key string, limit int64) ([]byte, weir.ObjectInfo, error) {
 	b := &buffer{limit: limit + 1}
-	r := &read{origin: o, part: Part{Key: key, Length: toTheEnd}, want: Want{Priority: Player}, sink: b, restart: b.reset}
+	r := &read{origin: o, part: Part{Key: key, Length: toTheEnd}, waiter: newWaiter(Part{Key: key}, Want{Priority: Player}), sink: b, restart: b.reset}
 	err := r.run(ctx)
 	if err == errNoSpace || int64(len(b.bytes)) > limit {
 		err = weir.Errorf(weir.Invalid, "%s has more than %d bytes", key, limit)

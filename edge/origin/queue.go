@@ -17,15 +17,15 @@ func (o *Origin) concurrency() int { return cmp.Or(o.Concurrency, 64) }
 // queue lets so many reads run at once; the others wait: players before prefetches, then who needs it sooner, then who came first.
 // Prefetches get half of the slots at most, so that a player finds one that is soon free. The zero value is empty.
 type queue struct {
-	prefetches atomic.Int32 // len(lines[Prefetch]), to be looked at without mu
+	prefetches atomic.Int32 // that were let in, to be looked at without mu
 
-	mu       sync.Mutex // guards all below
-	limit    int        // of held
-	bound    int        // of those who wait
-	held     int        // slots
-	ahead    int        // slots held by prefetches
-	lines    [2]line    // by priority
-	byPart   map[Part]*waiter
+	mu       sync.Mutex       // guards all below
+	limit    int              // of held
+	bound    int              // of those who wait
+	held     int              // slots
+	ahead    int              // slots held by prefetches
+	lines    [2]line          // by priority
+	let      map[Part]*waiter // prefetches, from the beginning of their first read to the end of their last
 	arrivals uint64
 	shed     int64
 	lastWait time.Duration // of the player's read that began last
@@ -38,22 +38,21 @@ type slot struct {
 	priority Priority
 }
 
-// acquire waits for a slot. arrival is 0 for a first read, and is kept for the ones that resume it. The error is ctx's, or Unavailable
-// and fleeting.
-func (q *queue) acquire(ctx context.Context, limit, bound int, name Part, want Want, arrival *uint64) (slot, error) {
+// acquire waits for a slot for w. The error is ctx's, or Unavailable and fleeting.
+func (q *queue) acquire(ctx context.Context, limit, bound int, w *waiter) (slot, error) {
 	now := time.Now()
-	if end, ok := ctx.Deadline(); ok && (want.Deadline.IsZero() || end.Before(want.Deadline)) {
-		want.Deadline = end
-	}
-	w := &waiter{name: name, priority: min(want.Priority, Player), deadline: want.Deadline, since: now, resumes: *arrival > 0}
 	q.mu.Lock()
 	q.limit, q.bound = limit, bound
-	if *arrival == 0 {
+	w.since, w.resumes, w.slot, w.err = now, w.arrival > 0, slot{}, nil
+	if !w.resumes {
 		q.arrivals++
-		*arrival = q.arrivals
+		w.arrival = q.arrivals
 	}
-	w.arrival = *arrival
-	if q.free(w.priority) {
+	w.deadline = w.want.Deadline
+	if end, ok := ctx.Deadline(); ok && (w.deadline.IsZero() || end.Before(w.deadline)) {
+		w.deadline = end
+	}
+	if q.free(w.want.Priority) {
 		s := q.take(w, now)
 		q.mu.Unlock()
 		return s, nil
@@ -70,17 +69,17 @@ func (q *queue) acquire(ctx context.Context, limit, bound int, name Part, want W
 // enter puts w into its line, or refuses it. The caller holds mu.
 func (q *queue) enter(w *waiter, now time.Time) error {
 	w.ready = make(chan struct{})
-	if w.priority == Prefetch && q.share(Prefetch) == 0 {
+	if w.want.Priority == Prefetch && q.share(Prefetch) == 0 {
 		return refused("no read is to spare for what nobody waits for")
 	}
 	if !w.resumes && !w.deadline.IsZero() && q.service > 0 {
-		turn := time.Duration(q.before(w)+1) * q.service / time.Duration(q.share(w.priority))
+		turn := time.Duration(q.before(w)+1) * q.service / time.Duration(q.share(w.want.Priority))
 		if now.Add(turn).After(w.deadline) {
 			return refused("this read could not begin in time")
 		}
 	}
 	if q.waiting() >= q.bound {
-		if w.priority == Prefetch || len(q.lines[Prefetch]) == 0 {
+		if w.want.Priority == Prefetch || len(q.lines[Prefetch]) == 0 {
 			return refused("too many reads are waiting")
 		}
 		newest := q.lines[Prefetch][0]
@@ -152,19 +151,46 @@ func (q *queue) release(s slot) {
 	q.give(s, now)
 }
 
-// raise makes a prefetch of name that waits a player's read.
+// enlist has raise find w, if it is a prefetch, until the function is called that it returns.
+func (q *queue) enlist(w *waiter) (leave func()) {
+	if w.want.Priority != Prefetch {
+		return func() {}
+	}
+	q.prefetches.Add(1)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.let == nil {
+		q.let = map[Part]*waiter{}
+	}
+	q.let[w.name] = w
+	return func() {
+		q.prefetches.Add(-1)
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		if q.let[w.name] == w {
+			delete(q.let, w.name)
+		}
+	}
+}
+
+// raise makes a prefetch of name a player's: the slot it has stays what it is, and what it waits for, now or later, is a player's.
 func (q *queue) raise(name Part) {
 	if q.prefetches.Load() == 0 {
 		return
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	w := q.byPart[name]
+	w := q.let[name]
 	if w == nil {
 		return
 	}
+	delete(q.let, name)
+	if w.index < 0 {
+		w.want.Priority = Player
+		return
+	}
 	q.leave(w)
-	w.priority, w.since = Player, time.Now()
+	w.want.Priority, w.since = Player, time.Now()
 	q.push(w)
 	q.grant(w.since)
 }
@@ -187,12 +213,12 @@ func (q *queue) free(p Priority) bool {
 
 func (q *queue) take(w *waiter, now time.Time) slot {
 	q.held++
-	if w.priority == Prefetch {
+	if w.want.Priority == Prefetch {
 		q.ahead++
 	} else {
 		q.lastWait = now.Sub(w.since)
 	}
-	return slot{now, w.priority}
+	return slot{now, w.want.Priority}
 }
 
 func (q *queue) give(s slot, now time.Time) {
@@ -217,36 +243,19 @@ func (q *queue) grant(now time.Time) {
 
 // before is how many wait whose turn comes before w's.
 func (q *queue) before(w *waiter) (n int) {
-	for _, other := range q.lines[w.priority] {
+	for _, other := range q.lines[w.want.Priority] {
 		if other.before(w) {
 			n++
 		}
 	}
-	if w.priority == Prefetch {
+	if w.want.Priority == Prefetch {
 		n += len(q.lines[Player])
 	}
 	return n
 }
 
-func (q *queue) push(w *waiter) {
-	heap.Push(&q.lines[w.priority], w)
-	if w.priority == Prefetch {
-		if q.byPart == nil {
-			q.byPart = map[Part]*waiter{}
-		}
-		q.byPart[w.name] = w
-		q.prefetches.Add(1)
-	}
-}
+func (q *queue) push(w *waiter) { heap.Push(&q.lines[w.want.Priority], w) }
 
-func (q *queue) leave(w *waiter) {
-	heap.Remove(&q.lines[w.priority], w.index)
-	if w.priority == Prefetch {
-		if q.byPart[w.name] == w {
-			delete(q.byPart, w.name)
-		}
-		q.prefetches.Add(-1)
-	}
-}
+func (q *queue) leave(w *waiter) { heap.Remove(&q.lines[w.want.Priority], w.index) }
 
 func refused(why string) error { return cache.Fleeting(weir.Errorf(weir.Unavailable, "%s", why)) }

@@ -158,6 +158,26 @@ func TestRaise(t *testing.T) {
 	})
 }
 
+// Who was raised while it was read is a player's when it goes on.
+func TestRaiseOfWhatIsRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLine(t, 2, 0)
+		l.store.faults[0].end = reset
+		l.ask(1, origin.Prefetch, 0)
+		l.Raise(part(1))
+		l.ask(2, origin.Player, 0)
+		l.ask(3, origin.Player, 0)
+		l.ask(4, origin.Player, 0)
+		l.ask(5, origin.Player, 0)
+		l.ask(6, origin.Player, 0)
+		l.wg.Wait()
+		if got := l.reads(); len(got) != 7 || !slices.Contains(got[4:6], 1) {
+			t.Errorf("reads at %v: want what was raised to go on before those who came after it", got)
+		}
+		wantNothingLeft(t, l.Origin, l.store)
+	})
+}
+
 // A player finds a slot however many prefetches there are.
 func TestPrefetchesHoldHalf(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

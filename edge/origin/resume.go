@@ -24,15 +24,13 @@ const toTheEnd = -1
 type read struct {
 	origin *Origin
 	part   Part // what is to be read: its key, offset and length, or toTheEnd
-	name   Part // what Raise calls it
-	want   Want
+	waiter *waiter
 	sink   cache.Sink
 	// restart empties the sink. It is nil where others have seen what went into it.
 	restart func()
 
-	info    weir.ObjectInfo // of the first answer
-	got     int64
-	arrival uint64
+	info weir.ObjectInfo // of the first answer
+	got  int64
 }
 
 // run reads until all is there. Where a read broke it goes on, on the same ETag, so that it never joins bytes of two objects. Without
@@ -149,7 +147,7 @@ func kindOf(err error) weir.Kind {
 // Those that lost are told to end and not waited for: what they write is their own.
 func (r *read) first(ctx context.Context) (*fetch, error) {
 	o := r.origin
-	s, err := o.slots.acquire(ctx, o.concurrency(), o.queueBound(), r.name, r.want, &r.arrival)
+	s, err := o.slots.acquire(ctx, o.concurrency(), o.queueBound(), r.waiter)
 	if err != nil {
 		return nil, err
 	}
@@ -159,7 +157,7 @@ func (r *read) first(ctx context.Context) (*fetch, error) {
 	stall := time.NewTimer(o.stall())
 	defer stall.Stop()
 	var late <-chan time.Time
-	if d, known := o.pace.late(); known && r.want.Priority >= Player {
+	if d, known := o.pace.late(); known && s.priority == Player {
 		t := time.NewTimer(d)
 		defer t.Stop()
 		late = t.C

@@ -45,14 +45,16 @@ func (o *Origin) Copy(ctx context.Context, p Part, want Want, sink cache.Sink, h
 	if p.Length < 0 || have < 0 || have > p.Length {
 		return weir.Errorf(weir.Internal, "copy of %d bytes from %d", p.Length, have)
 	}
+	w := newWaiter(p, want)
+	defer o.slots.enlist(w)()
 	if p.Still || have == 0 && p.Length <= cache.HoldBack {
-		return o.copyWhole(ctx, p, want, sink, have, sum)
+		return o.copyWhole(ctx, p, w, sink, have, sum)
 	}
 	s := &summed{sink, sum, nil}
 	if have < p.Length {
 		rest := p
 		rest.Off, rest.Length = p.Off+have, p.Length-have
-		if err := (&read{origin: o, part: rest, name: p, want: want, sink: s}).run(ctx); err != nil {
+		if err := (&read{origin: o, part: rest, waiter: w, sink: s}).run(ctx); err != nil {
 			return givenUp(err)
 		}
 	}
@@ -65,7 +67,7 @@ func (o *Origin) Copy(ctx context.Context, p Part, want Want, sink cache.Sink, h
 }
 
 // copyWhole is Copy for what is read and verified before the sink gets any of it, and so can be read twice.
-func (o *Origin) copyWhole(ctx context.Context, p Part, want Want, sink cache.Sink, have int64, sum uint32) error {
+func (o *Origin) copyWhole(ctx context.Context, p Part, w *waiter, sink cache.Sink, have int64, sum uint32) error {
 	good := func(b []byte) bool { return crc32c(b) == p.Sum }
 	if p.Still {
 		name := strings.TrimSuffix(path.Base(p.Key), path.Ext(p.Key))
@@ -76,7 +78,7 @@ func (o *Origin) copyWhole(ctx context.Context, p Part, want Want, sink cache.Si
 	}
 	b, err := o.verified(ctx, p.Key, good, func() ([]byte, error) {
 		b := &buffer{bytes: make([]byte, 0, p.Length), limit: p.Length}
-		err := (&read{origin: o, part: p, name: p, want: want, sink: b, restart: b.reset}).run(ctx)
+		err := (&read{origin: o, part: p, waiter: w, sink: b, restart: b.reset}).run(ctx)
 		return b.bytes, err
 	})
 	switch {
@@ -98,5 +100,5 @@ func givenUp(err error) error {
 	return err
 }
 
-// Raise says that a player waits for a part now, whoever asked first. It costs next to nothing while no prefetch is queued.
+// Raise says that a player waits for a part now, whoever asked first. It costs next to nothing while no prefetch is under way.
 func (o *Origin) Raise(p Part) { o.slots.raise(p) }
