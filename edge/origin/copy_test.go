@@ -87,10 +87,10 @@ func TestCopyGoesOn(t *testing.T) {
 func TestCopyNeverJoinsTwoObjects(t *testing.T) {
 	b := noise(100_000)
 	other := bytes.ToUpper(b)
-	f := func(noETag bool, want weir.Kind, wantGets int) {
+	f := func(noETag, anyTag bool, want weir.Kind, wantGets int) {
 		t.Helper()
 		s := newStore(fault{after: 50_000, end: reset, replace: other})
-		s.noETag = noETag
+		s.noETag, s.anyTag = noETag, anyTag
 		o := &origin.Origin{Blobs: s}
 		sink := &tub{size: len(b)}
 		if err := o.Copy(t.Context(), s.shelve("a", b), player, sink, 0, 0); weir.KindOf(err) != want || err == nil {
@@ -100,8 +100,9 @@ func TestCopyNeverJoinsTwoObjects(t *testing.T) {
 			t.Errorf("the sink has %d bytes of the wrong object, or read at %v", len(sink.bytes), s.gets)
 		}
 	}
-	f(false, weir.Precondition, 2)
-	f(true, weir.Unavailable, 1)
+	f(false, false, weir.Precondition, 2)
+	f(false, true, weir.Precondition, 2)
+	f(true, false, weir.Unavailable, 1)
 }
 
 func TestDamagedLargePart(t *testing.T) {
@@ -240,7 +241,7 @@ func randomCopy(t *testing.T, seed uint64) {
 	r := rand.New(rand.NewPCG(seed, 0))
 	b := noise(1 + r.IntN(1<<r.IntN(18)))
 	s := newStore()
-	s.chunk, s.noETag = r.IntN(9000), r.IntN(8) == 0
+	s.chunk, s.noETag, s.anyTag = r.IntN(9000), r.IntN(8) == 0, r.IntN(8) == 0
 	harmless := !s.noETag // a few breaks, with an ETag
 	for range r.IntN(7) {
 		f := fault{after: r.Int64N(int64(len(b)) + 1)}

@@ -62,17 +62,22 @@ func TestHedgesAreFew(t *testing.T) {
 		s := newStore()
 		o := &origin.Origin{Blobs: s}
 		p := s.shelve("a", noise(100))
-		warm(t, o, s, p, 200)
-		slow := 100
-		for range slow {
-			s.plan(fault{wait: 50 * time.Millisecond}, fault{wait: 50 * time.Millisecond})
-			if _, err := copied(t.Context(), o, p); err != nil {
-				t.Fatal(err)
+		f := func(fast, slow int, wantHedged int64) {
+			t.Helper()
+			warm(t, o, s, p, fast)
+			for range slow { // fewer than would make late the usual
+				s.plan(fault{wait: 50 * time.Millisecond}, fault{wait: 50 * time.Millisecond})
+				if _, err := copied(t.Context(), o, p); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if c := o.Counts(); c.Hedged != wantHedged {
+				t.Errorf("%d hedges, want %d", c.Hedged, wantHedged)
 			}
 		}
-		if c := o.Counts(); c.Hedged < 3 || c.Hedged > int64(200+slow)/20 {
-			t.Errorf("%d hedges beside %d reads, want some, and at most a twentieth", c.Hedged, 200+slow)
-		}
+		f(400, 6, 4) // what was saved up
+		f(400, 6, 8)
+		f(26, 1, 9) // one of twenty
 	})
 }
 
