@@ -42,12 +42,10 @@ func (o *object) part() origin.Part {
 // fill writes the object's bytes into the cache, from the nearest tier that has them. first is told where the first byte comes from.
 func (t *tiers) fill(ctx context.Context, o *object, want origin.Want, w cache.Sink, first *atomic.Int32) error {
 	s := &summed{Sink: w}
+	forget := func(cache.Key) {}
 	for _, near := range t.near(o) {
 		first.Store(int32(near.name))
 		_, whole := near.read(ctx, o.key, s)
-		if s.n == 0 {
-			continue
-		}
 		if whole && (o.still || s.sum == o.crc) {
 			return nil
 		}
@@ -55,12 +53,19 @@ func (t *tiers) fill(ctx context.Context, o *object, want origin.Want, w cache.S
 			near.forget(o.key)
 			return cache.Fleeting(weir.Errorf(weir.Unavailable, "%s on %s fails its checksum", o.key.Object, tierNames[near.name]))
 		}
-		break // the rest is the origin's: the others would begin anew
+		if s.n > 0 { // the rest is the origin's: the others would begin anew
+			forget = near.forget
+			break
+		}
 	}
 	if s.n == 0 {
 		first.Store(int32(fromOrigin))
 	}
-	return t.origin.Copy(ctx, o.part(), want, w, s.n, s.sum)
+	err := t.origin.Copy(ctx, o.part(), want, w, s.n, s.sum)
+	if cache.IsFleeting(err) {
+		forget(o.key) // what it began with may be what is wrong
+	}
+	return err
 }
 
 // near is a tier that may have bytes without being asked for them by name and hash.

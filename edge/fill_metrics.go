@@ -29,7 +29,9 @@ func (t *tiers) metrics() (all []prometheus.Collector) {
 			})))
 	}
 	if t.shared != nil {
-		of := func(pick func(shared.Stats) int64) func() int64 { return func() int64 { return pick(t.shared.Stats()) } }
+		of := func(pick func(shared.Stats) int64) func() int64 {
+			return func() int64 { return pick(t.shared.Stats()) }
+		}
 		all = append(all,
 			count("weir_edge_shared_segment_hits_total", "Fills that the shared cache gave the whole body for.", of(func(s shared.Stats) int64 { return s.Hits })),
 			count("weir_edge_shared_segment_misses_total", "Fills that it did not.", of(func(s shared.Stats) int64 { return s.Misses })),

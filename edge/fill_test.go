@@ -1,9 +1,13 @@
 package edge_test
 
 import (
+	"bufio"
 	"bytes"
+	"fmt"
 	"io"
 	"math"
+	"net"
+	"net/http"
 	"path"
 	"strings"
 	"sync"
@@ -52,6 +56,77 @@ func TestDamagedBytesAreNeverServed(t *testing.T) {
 	s.store.set(nil)
 	s.wantStatus(200, videoID+"/2.m4s") // the failure was not kept
 }
+
+// A large segment is with the client when its checksum is known, but for the end: the answer is cut, and never whole. That was one
+// fill's misfortune: the next one begins at once.
+func TestDamagedBytesOfALargeSegmentAreCut(t *testing.T) {
+	s := start(t, 300_000, func(e *edge.Server) { e.ErrorPause = time.Hour })
+	s.list(weir.Complete, 6)
+	s.wantStatus(200, "hls/main.m3u8")
+	s.store.set(damage(-1))
+	for i := range 3 {
+		n, want, err := s.partial(videoID + "/2.m4s") // 503 if the fill was over before the answer began
+		if err == nil && want > 100_000 || n >= 300_000 {
+			t.Errorf("a damaged segment gave %d of %d bytes and %v, want fewer or a problem", n, want, err)
+		}
+		if n := s.metric("weir_edge_origin_damaged_total"); n != float64(i+1) {
+			t.Errorf("damaged reads counted: %v, want %d", n, i+1)
+		}
+	}
+	s.store.set(nil)
+	if a := s.wantStatus(200, videoID+"/2.m4s"); !bytes.Equal(a.body, s.bytes[videoID][1]) {
+		t.Errorf("the segment after damaged reads differs from what was stored")
+	}
+}
+
+// Bytes are with the client while the rest is still on its way from the store; where that breaks, they are followed by the right ones.
+func TestSegmentIsStreamed(t *testing.T) {
+	s := start(t, 300_000)
+	s.list(weir.Complete, 6)
+	s.wantStatus(200, "hls/main.m3u8")
+	seen, first := make(chan struct{}), true
+	s.store.set(func(key string, r io.ReadCloser) (io.ReadCloser, error) {
+		if r == nil || !strings.HasSuffix(key, ".cmf") || !first {
+			return r, nil
+		}
+		first = false
+		wait := readerFunc(func([]byte) (int, error) {
+			<-seen
+			return 0, io.ErrUnexpectedEOF
+		})
+		return struct {
+			io.Reader
+			io.Closer
+		}{io.MultiReader(io.LimitReader(r, 100_000), wait), r}, nil
+	})
+	c, err := net.Dial("tcp", s.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: edge\r\n\r\n", s.url(videoID+"/1.m4s"))
+	res, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	b := make([]byte, 100_000)
+	if _, err := io.ReadFull(res.Body, b); err != nil {
+		t.Fatal(err)
+	}
+	close(seen)
+	rest, err := io.ReadAll(res.Body)
+	if got := append(b, rest...); err != nil || !bytes.Equal(got, s.bytes[videoID][0]) {
+		t.Errorf("a segment whose read broke: %d bytes and %v", len(got), err)
+	}
+	if n := s.metric("weir_edge_origin_retries_total"); n != 1 {
+		t.Errorf("reads asked again: %v, want 1", n)
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 func TestMissingObjectIsNotTheClientsFault(t *testing.T) {
 	s := start(t, 1000)
@@ -238,6 +313,41 @@ func TestAnswerAfterTheFillWasGivenUp(t *testing.T) {
 	})
 	s.wantStatus(504, videoID+"/1.m4s")
 	close(goOn)
+	if err := s.stop(); err != nil {
+		t.Errorf("Serve = %v", err)
+	}
+}
+
+// Nor does what comes of a read in the middle of a segment: it is in nobody's bytes, and the next fill does not wait for it.
+func TestBytesAfterTheFillWasGivenUp(t *testing.T) {
+	s := start(t, 100_000, func(e *edge.Server) { e.FillTimeout = time.Second })
+	s.list(weir.Complete, 6)
+	s.wantStatus(200, "hls/main.m3u8")
+	goOn := make(chan struct{})
+	release := sync.OnceFunc(func() { close(goOn) })
+	s.store.set(func(key string, r io.ReadCloser) (io.ReadCloser, error) {
+		if r == nil || !strings.HasSuffix(key, ".cmf") {
+			return r, nil
+		}
+		late := readerFunc(func(p []byte) (int, error) {
+			<-goOn // heeds no context
+			return copy(p, "these are not the bytes"), nil
+		})
+		return struct {
+			io.Reader
+			io.Closer
+		}{io.MultiReader(io.LimitReader(r, 50_000), late), r}, nil
+	})
+	if n, want, err := s.partial(videoID + "/1.m4s"); err == nil || n > 50_000 {
+		t.Errorf("a segment that stopped gave %d of %d bytes and %v", n, want, err)
+	}
+	s.store.set(nil)
+	for range 2 {
+		if a := s.wantStatus(200, videoID+"/1.m4s"); !bytes.Equal(a.body, s.bytes[videoID][0]) {
+			t.Errorf("the segment is not what was stored")
+		}
+		release()
+	}
 	if err := s.stop(); err != nil {
 		t.Errorf("Serve = %v", err)
 	}

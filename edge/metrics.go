@@ -9,6 +9,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 	"github.com/weirstream/weir/edge/cache"
+	"github.com/weirstream/weir/edge/origin"
 	"github.com/weirstream/weir/edge/rulings"
 )
 
@@ -110,6 +111,22 @@ func ofCache(c *cache.Memory) []prometheus.Collector {
 	}
 }
 
+// ofOrigin are those of reads of the object store.
+func ofOrigin(o *origin.Origin) []prometheus.Collector {
+	return []prometheus.Collector{
+		count("weir_edge_origin_retries_total", "Reads of the object store asked again after a break.", func() int64 { return o.Counts().Resumed }),
+		count("weir_edge_origin_damaged_total", "Reads of the object store whose bytes failed their checksum.", func() int64 { return o.Counts().Damaged }),
+		count("weir_edge_origin_stalled_total", "Reads of the object store given up because no byte came.", func() int64 { return o.Counts().Stalled }),
+		count("weir_edge_origin_hedged_total", "Second reads of the object store, begun because the first byte was late.", func() int64 { return o.Counts().Hedged }),
+		count("weir_edge_origin_hedges_won_total", "Second reads that were faster than the first.", func() int64 { return o.Counts().HedgesWon }),
+		count("weir_edge_origin_shed_total", "Reads refused, since too many waited or they could not begin in time.", func() int64 { return o.Counts().Shed }),
+		gauge("weir_edge_origin_reads", "Reads of the object store under way.", func() int64 { return int64(o.Counts().Reading) }),
+		gauge("weir_edge_origin_queued", "Reads that wait for their turn.", func() int64 { return int64(o.Counts().Queued) }),
+		count("weir_edge_shared_hits_total", "Index pages that came from the shared cache.", func() int64 { n, _ := o.SharedCounts(); return n }),
+		count("weir_edge_shared_misses_total", "Index pages that the shared cache did not give.", func() int64 { _, n := o.SharedCounts(); return n }),
+	}
+}
+
 // ofRulings are those of purges and revocations.
 func ofRulings(r *rulings.Rulings) []prometheus.Collector {
 	size := func(name, help string, pick func(purged, revoked, closed int) int) prometheus.Collector {
@@ -125,13 +142,8 @@ func ofRulings(r *rulings.Rulings) []prometheus.Collector {
 
 // register adds the metrics, and those read from the handler's parts, to r.
 func (m *metrics) register(r prometheus.Registerer, h *handler, open *openConns) error {
-	o := h.tiers.origin
-	for _, collector := range slices.Concat(ofCache(h.cache), ofRulings(h.rulings), h.tiers.metrics(), []prometheus.Collector{m.requestsTotal, m.bytesTotal,
+	for _, collector := range slices.Concat(ofCache(h.cache), ofOrigin(h.tiers.origin), ofRulings(h.rulings), h.tiers.metrics(), []prometheus.Collector{m.requestsTotal, m.bytesTotal,
 		m.headReads, m.fillSeconds, m.panics, m.slow, m.refused,
-		count("weir_edge_origin_retries_total", "Reads of the object store asked again after a break.", func() int64 { n, _ := o.Counts(); return n }),
-		count("weir_edge_origin_damaged_total", "Reads of the object store whose bytes failed their checksum.", func() int64 { _, n := o.Counts(); return n }),
-		count("weir_edge_shared_hits_total", "Index pages that came from the shared cache.", func() int64 { n, _ := o.SharedCounts(); return n }),
-		count("weir_edge_shared_misses_total", "Index pages that the shared cache did not give.", func() int64 { _, n := o.SharedCounts(); return n }),
 		gauge("weir_edge_index_bytes", "About the bytes of heads, pages and manifests in memory.", h.shelf.size),
 		gauge("weir_edge_connections", "Open client connections.", func() int64 { return int64(open.count()) }),
 		gauge("weir_edge_idle_connections", "Client connections that wait without buffers.", func() int64 { return int64(open.idlers()) }),

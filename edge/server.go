@@ -54,6 +54,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	var cancel context.CancelFunc
 	h.ctx, cancel = context.WithCancel(context.WithoutCancel(ctx))
 	h.shelf.ctx = h.ctx
+	defer h.tiers.origin.Wait() // for reads that were given up and did not heed it
 	defer h.shelf.reads.Wait()
 	defer h.cache.Close()
 	defer cancel()

@@ -26,7 +26,7 @@ type Options struct {
 
 // Fill returns the body of key as soon as its first byte is there, calling fill if nobody else is filling it already. The
 // fill runs detached: when ctx ends this call returns and the fill goes on for those who still wait and for the next ones.
-// The error is the fill's if it failed before its first byte, and then answers for the key a while (Config.Remember);
+// The error is the fill's if it failed before its first byte, and then answers for the key a while (Config.Remember), unless it is Fleeting;
 // Internal for a panic or another length than the key's; TooLarge for more bytes than the cache has room for; Timeout for
 // a fill that stalled or took too long; Unavailable if no room came free in time, or the cache is closed; and ctx's.
 func (m *Memory) Fill(ctx context.Context, key Key, o Options, fill Fill) (*Body, Source, error) {
@@ -174,12 +174,9 @@ func (m *Memory) fail(e *entry, f *flight, err error) {
 		f.mu.Unlock()
 		return
 	}
-	remember := m.config.Remember > 0 && m.ctx.Err() == nil
+	remember := m.config.Remember > 0 && m.ctx.Err() == nil && !IsFleeting(err)
 	if f.starved {
 		err, remember = weir.Errorf(weir.Unavailable, "no room came free in time: %w", err), false
-	}
-	if errors.As(err, new(fleeting)) {
-		remember = false
 	}
 	f.err = err
 	f.mu.Unlock()
@@ -198,3 +195,22 @@ func (m *Memory) fail(e *entry, f *flight, err error) {
 	f.tell()
 	f.mu.Unlock()
 }
+
+// fleeting is an error that says nothing of the next fill.
+type fleeting struct{ err error }
+
+// Fleeting is err, not to be remembered: the next call for the key fills again at once. It is for what came over one fill (it was
+// refused its turn, its bytes were damaged on the way), not for what may be so a moment later. Kind and text are err's.
+func Fleeting(err error) error { return &fleeting{err} }
+
+// IsFleeting says whether err came of Fleeting.
+func IsFleeting(err error) bool {
+	var f *fleeting
+	return errors.As(err, &f)
+}
+
+// Error is that of what it wraps.
+func (f *fleeting) Error() string { return f.err.Error() }
+
+// Unwrap returns what it wraps.
+func (f *fleeting) Unwrap() error { return f.err }

@@ -9,7 +9,17 @@ type Sink interface {
 	Filled(n int)
 }
 
-var _ Sink = (*Writer)(nil)
+// Keeper is a Sink of which a fill can be given up while somebody still writes into its last Space and cannot be stopped.
+type Keeper interface {
+	// Keep has that space belong to nobody else until release is called, which may be after the fill has returned. It must return an
+	// error then, and goes on nowhere: the late bytes would overwrite good ones.
+	Keep() (release func())
+}
+
+var (
+	_ Sink   = (*Writer)(nil)
+	_ Keeper = (*Writer)(nil)
+)
 
 // Pour copies b to sink and returns how much it took: less than all if the fill has failed meanwhile.
 func Pour(sink Sink, b []byte) int {

@@ -129,6 +129,14 @@ func (w *Writer) Filled(n int) {
 	w.flight.mu.Unlock()
 }
 
+// Keep implements Keeper. The space stays charged to the budget.
+func (w *Writer) Keep() (release func()) {
+	m, p := w.memory, w.place
+	p.refs.Add(1)
+	w.err = Fleeting(weir.Errorf(weir.Unavailable, "the fill was given up while its bytes were still written"))
+	return func() { m.release(p) }
+}
+
 // finish is the word on what fill has written and returned.
 func (w *Writer) finish(err error) error {
 	size := w.entry.size.Load()

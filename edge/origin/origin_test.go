@@ -79,70 +79,64 @@ func put(t *testing.T, blobs weir.Blobs, key string, b []byte) {
 
 func crc(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) }
 
-func TestSegment(t *testing.T) {
+// copied is what Copy makes of a part.
+func copied(ctx context.Context, o *origin.Origin, p origin.Part) ([]byte, error) {
+	sink := &tub{size: int(p.Length)}
+	err := o.Copy(ctx, p, player, sink, 0, 0)
+	return sink.bytes, err
+}
+
+func TestSmallPart(t *testing.T) {
 	want := object[105:305]
+	part := origin.Part{Key: key, Off: 105, Length: 200, Sum: crc(want)}
 	f := func(name string, wantGets int, wantResumed, wantDamaged int64, wantKind weir.Kind, plans ...func(io.Reader) io.Reader) {
 		t.Helper()
 		o, blobs := open(t, plans...)
-		got, err := o.Segment(t.Context(), key, 105, 200, crc(want))
+		got, err := copied(t.Context(), o, part)
 		if wantKind == weir.Internal && (err != nil || !bytes.Equal(got, want)) {
-			t.Errorf("%s: Segment = %q, %v, want %q", name, got, err, want)
+			t.Errorf("%s: Copy = %q, %v, want %q", name, got, err, want)
 		}
 		if wantKind != weir.Internal && (got != nil || weir.KindOf(err) != wantKind) {
-			t.Errorf("%s: Segment = %q, %v, want kind %v", name, got, err, wantKind)
+			t.Errorf("%s: Copy = %q, %v, want kind %v", name, got, err, wantKind)
 		}
-		resumed, damaged := o.Counts()
-		if len(blobs.gets) != wantGets || resumed != wantResumed || damaged != wantDamaged {
-			t.Errorf("%s: reads at %v, %d resumed, %d damaged, want %d, %d, %d", name, blobs.gets, resumed, damaged,
-				wantGets, wantResumed, wantDamaged)
+		c := o.Counts()
+		if len(blobs.gets) != wantGets || c.Resumed != wantResumed || c.Damaged != wantDamaged {
+			t.Errorf("%s: reads at %v, %+v, want %d, %d, %d", name, blobs.gets, c, wantGets, wantResumed, wantDamaged)
 		}
 	}
 	const good = weir.Internal // the zero kind stands for no error here
 	f("plain", 1, 0, 0, good)
 	f("reset and short", 3, 2, 0, good, breakAfter(50), endAfter(70))
 	f("reset at once", 2, 1, 0, good, breakAfter(0))
-	f("always broken", 4, 3, 0, weir.Unavailable, endAfter(1), endAfter(1), endAfter(1), endAfter(1))
+	f("always broken", 4, 3, 0, weir.Unavailable, endAfter(0), breakAfter(0), endAfter(0), endAfter(0))
+	f("a byte a read", 6, 5, 0, good, endAfter(1), endAfter(1), endAfter(1), endAfter(1), endAfter(1))
 	f("damaged once", 2, 0, 1, good, flip)
 	f("damaged always", 2, 0, 2, weir.Unavailable, flip, flip)
 }
 
-func TestResumeStartsWhereItStopped(t *testing.T) {
-	o, blobs := open(t, breakAfter(50), endAfter(70))
-	if _, err := o.Segment(t.Context(), key, 105, 200, crc(object[105:305])); err != nil {
-		t.Fatal(err)
-	}
-	if want := []int64{105, 155, 225}; len(blobs.gets) != 3 || blobs.gets[1] != want[1] || blobs.gets[2] != want[2] {
-		t.Errorf("reads started at %v, want %v", blobs.gets, want)
-	}
-}
-
-func TestResumeNeverJoinsTwoObjects(t *testing.T) {
-	o, blobs := open(t)
-	blobs.plans = append(blobs.plans, func(r io.Reader) io.Reader {
-		put(t, blobs.Blobs, key, bytes.ToUpper(append(object, 'x'))) // replaced while it is read
-		return breakAfter(50)(r)
-	})
-	if _, err := o.Segment(t.Context(), key, 0, 100, crc(object[:100])); weir.KindOf(err) != weir.Precondition {
-		t.Errorf("Segment of a replaced object = %v, want precondition", err)
-	}
-}
-
-func TestSegmentPastTheEndAndMissing(t *testing.T) {
+func TestPartPastTheEndAndMissing(t *testing.T) {
 	o, _ := open(t)
-	if _, err := o.Segment(t.Context(), key, 900, 200, 0); weir.KindOf(err) != weir.BadRange {
-		t.Errorf("Segment past the end = %v, want bad-range", err)
+	f := func(p origin.Part, have int64, want weir.Kind) {
+		t.Helper()
+		if err := o.Copy(t.Context(), p, player, &tub{size: 1 << 20}, have, 0); err == nil || weir.KindOf(err) != want {
+			t.Errorf("Copy(%+v, %d) = %v, want %v", p, have, err, want)
+		}
 	}
-	if _, err := o.Segment(t.Context(), key+"x", 0, 10, 0); weir.KindOf(err) != weir.NotFound {
-		t.Errorf("Segment of no object = %v, want not-found", err)
-	}
+	f(origin.Part{Key: key, Off: 900, Length: 200}, 0, weir.BadRange)
+	f(origin.Part{Key: key, Off: 900, Length: 100_000}, 0, weir.BadRange)
+	f(origin.Part{Key: key, Off: 2000, Length: 100_000}, 0, weir.BadRange)
+	f(origin.Part{Key: key + "x", Length: 10}, 0, weir.NotFound)
+	f(origin.Part{Key: key, Length: -1}, 0, weir.Internal)
+	f(origin.Part{Key: key, Length: 10}, 11, weir.Internal)
+	f(origin.Part{Key: key, Length: 10}, -1, weir.Internal)
 }
 
 func TestDeadlineEndsRetries(t *testing.T) {
 	o, blobs := open(t)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 	blobs.plans = append(blobs.plans, func(r io.Reader) io.Reader { cancel(); return breakAfter(1)(r) })
-	if _, err := o.Segment(ctx, key, 0, 10, 0); err == nil || len(blobs.gets) != 1 {
-		t.Errorf("Segment under a cancelled context = %v after %d reads, want one read", err, len(blobs.gets))
+	if _, err := copied(ctx, o, origin.Part{Key: key, Length: 10}); err == nil || len(blobs.gets) != 1 {
+		t.Errorf("Copy under a cancelled context = %v after %d reads, want one read", err, len(blobs.gets))
 	}
 }
 
@@ -196,13 +190,13 @@ func TestInitStillPage(t *testing.T) {
 	sum := sha256.Sum256(object)
 	still := weir.StillKey("default", "a", hex.EncodeToString(sum[:]))
 	put(t, blobs.Blobs, still, object)
-	if b, err := o.Still(t.Context(), still, int64(len(object))); err != nil || !bytes.Equal(b, object) {
-		t.Errorf("Still = %d bytes, %v", len(b), err)
+	if b, err := copied(t.Context(), o, origin.Part{Key: still, Length: int64(len(object)), Still: true}); err != nil || !bytes.Equal(b, object) {
+		t.Errorf("Copy of a still = %d bytes, %v", len(b), err)
 	}
 	other := weir.StillKey("default", "a", "00112233445566778899")
 	put(t, blobs.Blobs, other, object)
-	if _, err := o.Still(t.Context(), other, int64(len(object))); weir.KindOf(err) != weir.Unavailable {
-		t.Errorf("Still under another's name = %v, want unavailable", err)
+	if _, err := copied(t.Context(), o, origin.Part{Key: other, Length: int64(len(object)), Still: true}); weir.KindOf(err) != weir.Unavailable {
+		t.Errorf("Copy of a still under another's name = %v, want unavailable", err)
 	}
 	put(t, blobs.Blobs, "page.json", []byte(`{"version":1,"object":"o","init":"i","length":3,"first":1,"segments":[{"length":3,"duration":4}]}`))
 	if p, err := o.Page(t.Context(), "page.json"); err != nil || len(p.Segments) != 1 {
