@@ -16,6 +16,7 @@ import (
 	"github.com/weirstream/weir/edge/accesslog"
 	"github.com/weirstream/weir/edge/cache"
 	"github.com/weirstream/weir/edge/origin"
+	"github.com/weirstream/weir/edge/peer"
 	"github.com/weirstream/weir/edge/rulings"
 	"github.com/weirstream/weir/edge/token"
 )
@@ -34,6 +35,7 @@ type handler struct {
 	metrics *metrics
 	tokens  *Tokens        // nil: none are taken
 	access  *accesslog.Log // nil: none
+	peer    *peer.Tier     // nil: none
 
 	warnFill, warnAccept, warnRefuse limiter // of their lines in the log
 }
@@ -138,6 +140,9 @@ func (h *handler) client(ctx *fasthttp.RequestCtx) netip.Addr {
 
 // answer is the path of a GET or HEAD through the edge.
 func (h *handler) answer(ctx *fasthttp.RequestCtx, t *target) error {
+	if raw := ctx.Request.Header.RequestURI(); isPeerPath(raw) {
+		return h.answerPeer(ctx, t, raw)
+	}
 	var bad error
 	if *t, bad = parseTarget(ctx.Request.Header.RequestURI()); bad != nil && h.tokens == nil {
 		return bad

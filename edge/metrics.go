@@ -14,7 +14,7 @@ import (
 
 // classes are the label values of what was asked for, by what.
 var classes = [...]string{nothing: "none", hlsMultivariant: "multivariant", hlsMedia: "playlist", dashMPD: "mpd",
-	initSegment: "init", mediaSegment: "segment", wholeTrack: "track", poster: "poster", livez: "livez", generically: "origin"}
+	initSegment: "init", mediaSegment: "segment", wholeTrack: "track", poster: "poster", livez: "livez", generically: "origin", peerRead: "peer"}
 
 // statuses are the label values of statuses. Another one, which would be a defect, is counted as the last.
 var statuses = [...]int{200, 206, 304, 204, 400, 401, 403, 404, 405, 408, 410, 412, 416, 417, 431, 503, 504, 500}
@@ -126,7 +126,7 @@ func ofRulings(r *rulings.Rulings) []prometheus.Collector {
 // register adds the metrics, and those read from the handler's parts, to r.
 func (m *metrics) register(r prometheus.Registerer, h *handler, open *openConns) error {
 	o := h.origin
-	for _, collector := range slices.Concat(ofCache(h.cache), ofRulings(h.rulings), []prometheus.Collector{m.requestsTotal, m.bytesTotal,
+	for _, collector := range slices.Concat(ofCache(h.cache), ofRulings(h.rulings), ofPeers(h.peer), []prometheus.Collector{m.requestsTotal, m.bytesTotal,
 		m.headReads, m.fillSeconds, m.panics, m.slow, m.refused,
 		count("weir_edge_origin_retries_total", "Reads of the object store asked again after a break.", func() int64 { n, _ := o.Counts(); return n }),
 		count("weir_edge_origin_damaged_total", "Reads of the object store whose bytes failed their checksum.", func() int64 { _, n := o.Counts(); return n }),

@@ -36,6 +36,8 @@ type object struct {
 	crc   uint32
 	still bool
 	live  bool // of a presentation that grows
+
+	noPeer bool // a peer asks for it: no other is asked
 }
 
 func (o *object) read(ctx context.Context, from *origin.Origin) ([]byte, error) {

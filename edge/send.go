@@ -28,7 +28,7 @@ func (h *handler) fill(o object) (*cache.Body, cache.Source, error) {
 	defer cancel()
 	for began := h.rulings.Number(); ; {
 		body, source, err := h.cache.Fill(ctx, o.key, cache.Options{Live: o.live, Stamp: h.rulings.Number()},
-			func(ctx context.Context, w *cache.Writer) error { return o.fill(ctx, h.origin, w) })
+			func(ctx context.Context, w *cache.Writer) error { return h.read(ctx, &o, w) })
 		if err != nil {
 			return nil, source, h.fillFailed(&o, source, err)
 		}

@@ -17,6 +17,7 @@ import (
 	"github.com/weirstream/weir/edge/accesslog"
 	"github.com/weirstream/weir/edge/cache"
 	"github.com/weirstream/weir/edge/origin"
+	"github.com/weirstream/weir/edge/peer"
 	"github.com/weirstream/weir/edge/rulings"
 )
 
@@ -32,6 +33,7 @@ type Server struct {
 	At         func(point string)                      // named kill points; nil does nothing
 	Rulings    *rulings.Rulings                        // purges and revocations, told by who follows their log; nil: none
 	Access     *accesslog.Log                          // gets a record of each request; whoever made it runs it. nil: none
+	Peer       *peer.Tier                              // other edges of the region; whoever made it tells it of them. nil: none, and none is answered
 	Tokens     *Tokens                                 // foreign tokens that are taken; nil: none
 	Generic    *Generic                                // not nil: a cache in front of an HTTP origin instead of what viewers ask for; Blobs is not needed
 
@@ -124,7 +126,7 @@ func (s *Server) Ready() error {
 
 func (s *Server) newHandler() (*handler, error) {
 	h := &handler{config: s.withDefaults(), now: s.Now, log: s.Log, origin: &origin.Origin{Blobs: s.Blobs, Shared: s.Shared, SharedTimeout: s.withDefaults().ShareTimeout},
-		tickets: &tickets{keys: s.Keys}, metrics: newMetrics(), tokens: s.Tokens, access: s.Access}
+		tickets: &tickets{keys: s.Keys}, metrics: newMetrics(), tokens: s.Tokens, access: s.Access, peer: s.Peer}
 	if h.now == nil {
 		h.now = time.Now
 	}
