@@ -143,6 +143,7 @@ func TestPeersReadOnceForTheRegion(t *testing.T) {
 type brittle struct {
 	net.Listener
 	limit int64
+	flip  atomic.Bool // a bit of each answer
 	mu    sync.Mutex // guards conns and dead
 	conns []net.Conn
 	dead  bool
@@ -170,10 +171,23 @@ func before(t testing.TB, addr string, limit int64) *brittle {
 				continue
 			}
 			b.pipes.Go(func() { _, _ = io.Copy(up, c); _ = up.Close() })
-			b.pipes.Go(func() { _, _ = io.CopyN(c, up, b.limit); _ = c.Close(); _ = up.Close() })
+			b.pipes.Go(func() { _, _ = io.CopyN(c, b.bent(up), b.limit); _ = c.Close(); _ = up.Close() })
 		}
 	})
 	return b
+}
+
+// bent is what up says, but for a bit.
+func (b *brittle) bent(up io.Reader) io.Reader {
+	if !b.flip.Load() {
+		return up
+	}
+	flipped := make([]byte, 10_000)
+	n, _ := io.ReadFull(up, flipped) // a short one ends with the rest
+	if n > 0 {
+		flipped[n-1] ^= 1
+	}
+	return io.MultiReader(bytes.NewReader(flipped[:n]), up)
 }
 
 func (b *brittle) keep(conns ...net.Conn) bool {
@@ -215,6 +229,33 @@ func TestAPeerDies(t *testing.T) {
 	}
 	if n := r.store.count(".cmf"); n < 24 || n > 48 {
 		t.Errorf("24 segments were read %d times; two edges without the third read none twice over", n)
+	}
+}
+
+// Bytes that a peer sends wrong reach nobody as a whole, and the next who asks gets the right ones.
+func TestAPeerSendsWrongBytes(t *testing.T) {
+	r := startRegion(t, 2, 100_000)
+	r.list(weir.Complete, 6)
+	front := before(t, r.edges[1].addr, 1<<40)
+	front.flip.Store(true)
+	r.tiers[0].SetPeers([]peer.Peer{{ID: "edge-1", Address: front.Addr().String()}})
+	client := &http.Transport{}
+	defer client.CloseIdleConnections()
+	broken := 0
+	for range 2 {
+		for i := range 24 {
+			rendition, n := renditions[i%4], i/4
+			b, err := fetch(client, "http://"+r.addr+r.url(rendition+"/"+itoa(n+1)+".m4s"))
+			if err != nil {
+				broken++
+			} else if !bytes.Equal(b, r.bytes[rendition][n]) {
+				t.Errorf("%s/%d is not what was stored", rendition, n+1)
+			}
+		}
+	}
+	wrong := r.metric("weir_edge_peer_wrong_total")
+	if wrong == 0 || float64(broken) != wrong {
+		t.Errorf("%d answers broke and %v parts came wrong", broken, wrong)
 	}
 }
 
