@@ -8,8 +8,11 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -144,7 +147,7 @@ type brittle struct {
 	net.Listener
 	limit int64
 	flip  atomic.Bool // a bit of each answer
-	mu    sync.Mutex // guards conns and dead
+	mu    sync.Mutex  // guards conns and dead
 	conns []net.Conn
 	dead  bool
 	pipes sync.WaitGroup
@@ -259,20 +262,41 @@ func TestAPeerSendsWrongBytes(t *testing.T) {
 	}
 }
 
+// first is the first video segment.
+func (a *asset) first() origin.Part {
+	b := a.bytes[videoID][0]
+	return origin.Part{Key: strings.TrimSuffix(a.head.Tracks[0].Pages[0].Key, ".json") + ".cmf", Length: int64(len(b)), Sum: crc32.Checksum(b, castagnoli)}
+}
+
+// signed is the path by which a peer asks to for p.
+func signed(secret []byte, to string, expires time.Time, p origin.Part) string {
+	q := peer.Request{Part: p, Expires: expires}
+	q.Sign(secret, to)
+	return q.Path()
+}
+
+// The access log is of viewers: what a peer asks for one of them is in the peer's.
+func TestPeersAreNotInTheAccessLog(t *testing.T) {
+	configure, lines := logged(t)
+	r := startRegion(t, 1, 100_000, configure)
+	r.list(weir.Complete, 6)
+	if a := r.do("GET", signed(peerSecret, "edge-0", time.Now().Add(20*time.Second), r.first())); a.status != 200 {
+		t.Errorf("GET = %d %s", a.status, a.body)
+	}
+	r.do("GET", "/peer/1/")
+	r.wantStatus(200, videoID+"/1.m4s")
+	if got := lines(r.stop); len(got) != 1 || got[0]["cache"] != "hit" {
+		t.Errorf("lines after a peer's request and a viewer's: %v", got)
+	}
+}
+
 // What is asked for in a peer's name without its secret, too late, or at another edge, is refused; without peers there is no
 // such address.
 func TestPeersPathIsGuarded(t *testing.T) {
 	r := startRegion(t, 2, 20_000)
 	r.list(weir.Complete, 6)
 	r.wantStatus(200, "hls/main.m3u8")
-	key := strings.TrimSuffix(r.head.Tracks[0].Pages[0].Key, ".json") + ".cmf"
-	part := origin.Part{Key: key, Length: int64(len(r.bytes[videoID][0])), Sum: crc32.Checksum(r.bytes[videoID][0], castagnoli)}
-	now := time.Now()
-	signed := func(secret []byte, to string, expires time.Time, p origin.Part) string {
-		q := peer.Request{Part: p, Expires: expires}
-		q.Sign(secret, to)
-		return q.Path()
-	}
+	part, now := r.first(), time.Now()
 	good := signed(peerSecret, "edge-0", now.Add(20*time.Second), part)
 	a := r.do("GET", good)
 	if a.status != 200 || !bytes.Equal(a.body, r.bytes[videoID][0]) || a.header.Get(peer.StampField) != "0" || a.header.Get(peer.ProofField) == "" ||
@@ -380,19 +404,58 @@ func TestPeersOverTLS(t *testing.T) {
 	}
 }
 
+// A man in the middle who speaks TLS to both edges cannot answer in the name of one, though no certificate is looked at.
+func TestPeersSeeWhoIsBetweenThem(t *testing.T) {
+	cert, key := certify(t, t.TempDir(), 1)
+	r := startRegion(t, 2, 50_000, func(e *edge.Server) { e.TLSCert, e.TLSKey = cert, key })
+	r.list(weir.Complete, 6)
+	pair, err := tls.LoadX509KeyPair(certify(t, t.TempDir(), 2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{pair}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	middle := &http.Server{Handler: &httputil.ReverseProxy{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}},
+		Rewrite: func(p *httputil.ProxyRequest) { p.SetURL(&url.URL{Scheme: "https", Host: r.edges[1].addr}) }}}
+	ended := make(chan error, 1)
+	go func() { ended <- middle.Serve(ln) }()
+	defer func() { _ = middle.Close(); <-ended }()
+	r.tiers[0].SetPeers([]peer.Peer{{ID: "edge-1", Address: ln.Addr().String(), TLS: true}})
+	client := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
+	defer client.CloseIdleConnections()
+	for n := range 6 {
+		if b, err := fetch(client, "https://"+r.addr+r.url(videoID+"/"+itoa(n+1)+".m4s")); err != nil || !bytes.Equal(b, r.bytes[videoID][n]) {
+			t.Errorf("segment %d: %d bytes, %v", n+1, len(b), err)
+		}
+	}
+	hits, failures := r.metric("weir_edge_peer_hits_total"), r.metric("weir_edge_peer_failures_total")
+	if served := r.edges[1].metric("weir_edge_requests_total", "class=peer", "status=200"); hits != 0 || failures == 0 || failures != served {
+		t.Errorf("%v parts were taken, %v refused, of %v that the peer gave", hits, failures, served)
+	}
+}
+
 // A region that was stopped leaves no goroutine behind.
 func TestPeersLeaveNothing(t *testing.T) {
-	before := runtime.NumGoroutine()
+	before := len(goroutines())
 	t.Run("region", func(t *testing.T) {
 		r := startRegion(t, 3, 50_000)
 		r.list(weir.Complete, 6)
 		r.everybody(5, func() {})
 	})
-	for end := time.Now().Add(20 * time.Second); runtime.NumGoroutine() > before && time.Now().Before(end); {
+	for end := time.Now().Add(20 * time.Second); len(goroutines()) > before && time.Now().Before(end); {
 		runtime.Gosched()
 	}
-	if now := runtime.NumGoroutine(); now > before {
-		b := make([]byte, 1<<20)
-		t.Errorf("%d goroutines before, %d after:\n%s", before, now, b[:runtime.Stack(b, true)])
+	if now := goroutines(); len(now) > before {
+		t.Errorf("%d goroutines before, %d after:\n%s", before, len(now), strings.Join(now, "\n\n"))
 	}
+}
+
+// goroutines are the stacks of all but the clock that fasthttp starts once and for all.
+func goroutines() []string {
+	b := make([]byte, 1<<20)
+	return slices.DeleteFunc(strings.Split(string(b[:runtime.Stack(b, true)]), "\n\n"), func(stack string) bool {
+		return strings.Contains(stack, "fasthttp.updateServerDate")
+	})
 }

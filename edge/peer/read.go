@@ -19,6 +19,7 @@ const (
 	defaultConnect   = 200 * time.Millisecond
 	defaultFirstByte = 2 * time.Second
 	defaultStall     = 2 * time.Second
+	leastRate        = 1 << 20          // bytes a second that a peer must send once a time of Stall has passed: else the store is quicker
 	idleFor          = 30 * time.Second // less than an edge's own bound
 	idlePerPeer      = 32
 	maxHeader        = 16 << 10
@@ -76,12 +77,13 @@ func (t *Tier) readFrom(ctx context.Context, l *link, p origin.Part, live bool, 
 	}
 	defer response.Body.Close()
 	stall, n := or(t.Stall, defaultStall), int64(0)
+	end := time.Now().Add(stall + time.Duration(p.Length)*time.Second/leastRate)
 	for n < p.Length {
 		space := sink.Space()
 		if len(space) == 0 {
 			return n, given
 		}
-		timer.Reset(stall)
+		timer.Reset(min(stall, time.Until(end)))
 		m, err := response.Body.Read(space[:min(int64(len(space)), p.Length-n)])
 		if m > 0 {
 			sink.Filled(m)

@@ -214,6 +214,15 @@ func TestDeadlines(t *testing.T) {
 	}, func(net.Conn, peer.Request) {})
 	silent := func(c net.Conn, _ peer.Request) { _, _ = c.Read(make([]byte, 1)) }
 	f("first byte", 0, 2*time.Second, nil, silent)
+	f("trickle", 3, 2*time.Second+100_000*time.Second/(1<<20), nil, func(c net.Conn, q peer.Request) {
+		_, _ = io.WriteString(c, head(q, 3))
+		for i := 0; ; i++ {
+			if _, err := c.Write([]byte{'0' + byte(i)}); err != nil {
+				return
+			}
+			time.Sleep(time.Second)
+		}
+	})
 	f("stall", 5000, 2*time.Second, nil, func(c net.Conn, q peer.Request) {
 		_, _ = io.WriteString(c, head(q, 3))
 		_, _ = c.Write(bytes.Repeat([]byte("0123456789"), 500))
