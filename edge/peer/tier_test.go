@@ -415,3 +415,32 @@ func TestPeersChange(t *testing.T) {
 		b.read(t, b.part, 100_000, true)
 	})
 }
+
+// watching is a keeper that tells once it has some bytes.
+type watching struct {
+	keeper
+	at   int
+	told chan struct{}
+}
+
+func (w *watching) Filled(n int) {
+	if w.keeper.Filled(n); w.n >= w.at && w.n-n < w.at {
+		close(w.told)
+	}
+}
+
+// Bytes are handed over as they arrive: those who wait here wait no longer than those at the owner.
+func TestBytesPassAsTheyArrive(t *testing.T) {
+	inBubble(t, nil, func(t *testing.T, b *bed) {
+		w := &watching{keeper{b: make([]byte, b.part.Length), step: 7000}, 40_000, make(chan struct{})}
+		b.answer = func(c net.Conn, q peer.Request) {
+			_, _ = io.WriteString(c, head(q, 3))
+			_, _ = c.Write(b.data[:40_000])
+			<-w.told
+			_, _ = c.Write(b.data[40_000:])
+		}
+		if n, whole := b.Read(t.Context(), b.part, true, nil, w); n != b.part.Length || !whole || !bytes.Equal(w.b, b.data) {
+			t.Errorf("Read = %d, %v", n, whole)
+		}
+	})
+}
