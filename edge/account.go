@@ -49,7 +49,7 @@ func (h *handler) accountFor(c *conn) *account {
 func (h *handler) record(ctx *fasthttp.RequestCtx, t *target, status int) {
 	c := ctx.Conn().(*conn)
 	a := c.account
-	if h.access == nil || a == nil {
+	if h.access == nil || a == nil || t.what == peerRead { // the other edge records what the viewer got
 		return
 	}
 	req := &ctx.Request.Header

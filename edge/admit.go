@@ -59,12 +59,7 @@ func (h *handler) cached(o *object) (*cache.Body, bool) {
 
 // dropPurged gives body back, and has the cache forget it, if it was purged hard since it was asked for.
 func (h *handler) dropPurged(o *object, body *cache.Body) bool {
-	organisation, asset, ok := ownerOf(o.key.Object)
-	if !ok {
-		return false
-	}
-	named := rulings.Object{Organisation: organisation, Asset: asset}
-	if hard, _ := h.rulings.Purged(&named, body.Stamp()); !hard {
+	if !purged(h.rulings, o.key, body.Stamp()) {
 		return false
 	}
 	stamp := body.Stamp()

@@ -11,6 +11,7 @@ import (
 	"github.com/weirstream/weir/edge/cache/disk"
 	"github.com/weirstream/weir/edge/cache/shared"
 	"github.com/weirstream/weir/edge/origin"
+	"github.com/weirstream/weir/edge/peer"
 	"github.com/weirstream/weir/edge/rulings"
 )
 
@@ -19,8 +20,11 @@ import (
 type tiers struct {
 	disk   *disk.Tier
 	shared *shared.Tier
+	peer   *peer.Tier
 	origin *origin.Origin
-	fresh  func() bool // that the purge log is known to its end, without which only the origin is believed
+
+	rulings *rulings.Rulings
+	fresh   func() bool // that the purge log is known to its end, without which only the origin is believed
 }
 
 // tier names where bytes came from, in metrics and Server-Timing.
@@ -30,9 +34,10 @@ const (
 	fromOrigin tier = iota
 	fromDisk
 	fromShared
+	fromPeer
 )
 
-var tierNames = [...]string{fromOrigin: "origin", fromDisk: "disk", fromShared: "shared"}
+var tierNames = [...]string{fromOrigin: "origin", fromDisk: "disk", fromShared: "shared", fromPeer: "peer"}
 
 // part is what the object is to the origin.
 func (o *object) part() origin.Part {
@@ -42,15 +47,15 @@ func (o *object) part() origin.Part {
 // fill writes the object's bytes into the cache, from the nearest tier that has them. first is told where the first byte comes from.
 func (t *tiers) fill(ctx context.Context, o *object, want origin.Want, w cache.Sink, first *atomic.Int32) error {
 	s := &summed{Sink: w}
-	forget := func(cache.Key) {}
+	forget := func() {}
 	for _, near := range t.near(o) {
 		first.Store(int32(near.name))
-		_, whole := near.read(ctx, o.key, s)
+		_, whole := near.read(ctx, s)
 		if whole && (o.still || s.sum == o.crc) {
 			return nil
 		}
 		if whole {
-			near.forget(o.key)
+			near.forget()
 			return cache.Fleeting(weir.Errorf(weir.Unavailable, "%s on %s fails its checksum", o.key.Object, tierNames[near.name]))
 		}
 		if s.n > 0 { // the rest is the origin's: the others would begin anew
@@ -63,29 +68,36 @@ func (t *tiers) fill(ctx context.Context, o *object, want origin.Want, w cache.S
 	}
 	err := t.origin.Copy(ctx, o.part(), want, w, s.n, s.sum)
 	if cache.IsFleeting(err) {
-		forget(o.key) // what it began with may be what is wrong
+		forget() // what it began with may be what is wrong
 	}
 	return err
 }
 
-// near is a tier that may have bytes without being asked for them by name and hash.
+// near is a tier that may have the bytes of an object.
 type near struct {
 	name   tier
-	read   func(context.Context, cache.Key, cache.Sink) (int64, bool)
-	forget func(cache.Key)
+	read   func(context.Context, cache.Sink) (int64, bool)
+	forget func() // what it has of the object is wrong
 }
 
+// near are the tiers to ask for o. A still is not asked for where what comes is not proved: its hash has to be seen whole.
 func (t *tiers) near(o *object) (list []near) {
 	if !t.fresh() {
 		return nil
 	}
 	if t.disk != nil {
-		list = append(list, near{fromDisk, t.disk.Read, func(key cache.Key) {
-			t.disk.Remove(func(k cache.Key, _ uint64) bool { return k == key })
-		}})
+		list = append(list, near{fromDisk, func(ctx context.Context, s cache.Sink) (int64, bool) { return t.disk.Read(ctx, o.key, s) },
+			func() { t.disk.Remove(func(k cache.Key, _ uint64) bool { return k == o.key }) }})
 	}
 	if t.shared != nil && !o.still {
-		list = append(list, near{fromShared, t.shared.Read, func(cache.Key) {}})
+		list = append(list, near{fromShared, func(ctx context.Context, s cache.Sink) (int64, bool) { return t.shared.Read(ctx, o.key, s) }, func() {}})
+	}
+	if t.peer != nil && !o.still && !o.noPeer {
+		stale := func(stamp uint64) bool { return purged(t.rulings, o.key, stamp) }
+		list = append(list, near{fromPeer, func(ctx context.Context, s cache.Sink) (int64, bool) {
+			return t.peer.Read(ctx, o.part(), o.live, stale, s)
+		},
+			func() { t.peer.Wrong(o.part()) }})
 	}
 	return list
 }
@@ -151,16 +163,19 @@ func (t *tiers) sweep(ctx context.Context, r *rulings.Rulings) {
 	}
 }
 
-// Purged is what disk.Config and shared.Tier call Stale: whether bytes filled at stamp were purged since. Bytes are named by
-// what they are, so they are purged with their asset, any of its revisions or their organisation; a purge by address is the
-// index's business, which says what an address means.
+// Purged is what disk.Config and shared.Tier call Stale: whether bytes filled at stamp were purged since, or may have been, as the
+// log knows less now than then.
 func Purged(r *rulings.Rulings) func(key cache.Key, stamp uint64) bool {
-	return func(key cache.Key, stamp uint64) bool {
-		organisation, asset, ok := ownerOf(key.Object)
-		if !ok {
-			return false
-		}
-		hard, _ := r.Purged(&rulings.Object{Organisation: organisation, Asset: asset}, stamp)
-		return hard || stamp > r.Number() // the log knows less than when this was filled
+	return func(key cache.Key, stamp uint64) bool { return stamp > r.Number() || purged(r, key, stamp) }
+}
+
+// purged says whether bytes filled at stamp were purged since. They are named by what they are, so they are purged with their asset,
+// any of its revisions or their organisation; a purge by address is the index's business, which says what an address means.
+func purged(r *rulings.Rulings, key cache.Key, stamp uint64) bool {
+	organisation, asset, ok := ownerOf(key.Object)
+	if !ok {
+		return false
 	}
+	hard, _ := r.Purged(&rulings.Object{Organisation: organisation, Asset: asset}, stamp)
+	return hard
 }

@@ -137,6 +137,9 @@ func (h *handler) client(ctx *fasthttp.RequestCtx) netip.Addr {
 
 // answer is the path of a GET or HEAD through the edge.
 func (h *handler) answer(ctx *fasthttp.RequestCtx, t *target) error {
+	if raw := ctx.Request.Header.RequestURI(); isPeerPath(raw) {
+		return h.answerPeer(ctx, t, raw)
+	}
 	var bad error
 	if *t, bad = parseTarget(ctx.Request.Header.RequestURI()); bad != nil && h.tokens == nil {
 		return bad

@@ -15,7 +15,7 @@ import (
 
 // classes are the label values of what was asked for, by what.
 var classes = [...]string{nothing: "none", hlsMultivariant: "multivariant", hlsMedia: "playlist", dashMPD: "mpd",
-	initSegment: "init", mediaSegment: "segment", wholeTrack: "track", poster: "poster", livez: "livez", generically: "origin"}
+	initSegment: "init", mediaSegment: "segment", wholeTrack: "track", poster: "poster", livez: "livez", generically: "origin", peerRead: "peer"}
 
 // statuses are the label values of statuses. Another one, which would be a defect, is counted as the last.
 var statuses = [...]int{200, 206, 304, 204, 400, 401, 403, 404, 405, 408, 410, 412, 416, 417, 431, 503, 504, 500}
@@ -142,7 +142,7 @@ func ofRulings(r *rulings.Rulings) []prometheus.Collector {
 
 // register adds the metrics, and those read from the handler's parts, to r.
 func (m *metrics) register(r prometheus.Registerer, h *handler, open *openConns) error {
-	for _, collector := range slices.Concat(ofCache(h.cache), ofOrigin(h.tiers.origin), ofRulings(h.rulings), h.tiers.metrics(), []prometheus.Collector{m.requestsTotal, m.bytesTotal,
+	for _, collector := range slices.Concat(ofCache(h.cache), ofOrigin(h.tiers.origin), ofRulings(h.rulings), h.tiers.metrics(), ofPeers(h.tiers.peer), []prometheus.Collector{m.requestsTotal, m.bytesTotal,
 		m.headReads, m.fillSeconds, m.panics, m.slow, m.refused,
 		gauge("weir_edge_index_bytes", "About the bytes of heads, pages and manifests in memory.", h.shelf.size),
 		gauge("weir_edge_connections", "Open client connections.", func() int64 { return int64(open.count()) }),

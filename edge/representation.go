@@ -34,6 +34,8 @@ type object struct {
 	crc   uint32
 	still bool
 	live  bool // of a presentation that grows
+
+	noPeer bool // a peer asks for it: no other is asked
 }
 
 // etag is a strong entity-tag with its quotes, kept without allocating.

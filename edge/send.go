@@ -130,6 +130,8 @@ func tellSource(ctx *fasthttp.RequestCtx, from source, start time.Time) {
 	account := ctx.Conn().(*conn).account
 	if account.from("origin"); from.how == cache.Hit {
 		account.from("hit")
+	} else if from.how == cache.Stored && from.tier != fromOrigin {
+		account.from(tierNames[from.tier])
 	}
 	switch from.how {
 	case cache.Hit:

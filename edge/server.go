@@ -19,6 +19,7 @@ import (
 	"github.com/weirstream/weir/edge/cache/disk"
 	"github.com/weirstream/weir/edge/cache/shared"
 	"github.com/weirstream/weir/edge/origin"
+	"github.com/weirstream/weir/edge/peer"
 	"github.com/weirstream/weir/edge/rulings"
 )
 
@@ -37,6 +38,7 @@ type Server struct {
 	At         func(point string)                      // named kill points; nil does nothing
 	Rulings    *rulings.Rulings                        // purges and revocations, told by who follows their log; nil: none
 	Access     *accesslog.Log                          // gets a record of each request; whoever made it runs it. nil: none
+	Peer       *peer.Tier                              // other edges of the region; whoever made it tells it of them. nil: none, and none is answered
 	Tokens     *Tokens                                 // foreign tokens that are taken; nil: none
 	Generic    *Generic                                // not nil: a cache in front of an HTTP origin instead of what viewers ask for; Blobs is not needed
 
@@ -143,7 +145,7 @@ func (s *Server) newHandler() (*handler, error) {
 	if h.rulings = s.Rulings; h.rulings == nil {
 		h.rulings = rulings.New()
 	}
-	h.tiers = tiers{disk: s.Disk, shared: s.Segments, fresh: s.Fresh,
+	h.tiers = tiers{disk: s.Disk, shared: s.Segments, peer: s.Peer, rulings: h.rulings, fresh: s.Fresh,
 		origin: &origin.Origin{Blobs: s.Blobs, Shared: s.Shared, SharedTimeout: h.config.ShareTimeout}}
 	if h.tiers.fresh == nil {
 		h.tiers.fresh = func() bool { return true }

@@ -29,6 +29,7 @@ const (
 	poster
 	livez
 	generically // anything, of the generic origin mode
+	peerRead    // a part of an object, for another edge
 )
 
 // target is a parsed request target. Its slices point into the bytes it was parsed from.

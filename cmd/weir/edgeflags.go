@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	weir "github.com/weirstream/weir"
+	"github.com/weirstream/weir/cmd/weir/peerflags"
 	"github.com/weirstream/weir/edge"
 	"github.com/weirstream/weir/edge/accesslog"
 	"github.com/weirstream/weir/edge/cache/arena"
@@ -28,12 +29,17 @@ type edgeFlags struct {
 	EdgeCert    string `help:"PEM certificate chain: the media listener then speaks TLS 1.3 itself. Read anew when it changes." placeholder:"FILE" type:"path"`
 	EdgeKey     string `help:"PEM private key of --edge-cert." placeholder:"FILE" type:"path"`
 	CachePages  string `help:"Pages of the memory for cached segments: auto takes huge ones where the kernel gives them (see weir check), small, or huge." default:"auto" enum:"auto,small,huge" placeholder:"KIND"`
+
+	Peering peerflags.Flags `embed:""`
 }
 
 // check refuses flags that do not go together. Errors are of kind Invalid.
 func (f edgeFlags) check(has map[string]bool) error {
 	if (f.EdgeCert == "") != (f.EdgeKey == "") {
 		return weir.Errorf(weir.Invalid, "--edge-cert and --edge-key go together")
+	}
+	if err := f.Peering.Check(); err != nil {
+		return err
 	}
 	if f.Origin == "" {
 		return nil

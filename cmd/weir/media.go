@@ -36,8 +36,12 @@ func (p *process) edgeRoles(context.Context) ([]role, error) {
 		return nil, err
 	}
 	s.Access = log
+	peers, err := p.peers(s)
+	if err != nil {
+		return nil, err
+	}
 	p.ready.add("edge", s.Ready)
-	return []role{follow, {"edge", func(ctx context.Context) error { return serveLogged(ctx, s, p.media, log, file) }}}, nil
+	return append(peers, follow, role{"edge", func(ctx context.Context) error { return serveLogged(ctx, s, p.media, log, file) }}), nil
 }
 
 // serveLogged serves, and ends the access log after the last request.

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	weir "github.com/weirstream/weir"
+	"github.com/weirstream/weir/cmd/weir/peerflags"
+	"github.com/weirstream/weir/edge"
 	"github.com/weirstream/weir/internal/engine"
 	"github.com/weirstream/weir/internal/keyring"
 	"github.com/weirstream/weir/internal/sole"
@@ -172,11 +174,32 @@ func (p *process) registrations() ([]role, error) {
 			return nil, err
 		}
 		i := weir.Instance{Service: l.service, ID: l.service + "-" + p.engines.Folder.Name, Address: address}
+		if l.at == p.media && p.peering() {
+			i.Meta = p.cmd.Edge.Peering.Meta(p.cmd.Edge.EdgeCert != "")
+		}
 		out = append(out, role{registrationOf + l.service, func(ctx context.Context) error {
 			return p.engines.Registry.Register(ctx, i, instanceTTL)
 		}})
 	}
 	return out, nil
+}
+
+// peering says whether the edge here reads from others and answers them: whether there may be others at all.
+func (p *process) peering() bool {
+	return p.cmd.Edge.Peering.Peers == "on" && p.cmd.Edge.Origin == "" && !engine.Embedded(p.cmd.Engines.Registry)
+}
+
+// peers has s read from the other edges, and follows who they are.
+func (p *process) peers(s *edge.Server) ([]role, error) {
+	if !p.peering() {
+		return nil, nil
+	}
+	tier, err := p.cmd.Edge.Peering.Tier("edge-"+p.engines.Folder.Name, p.root)
+	if err != nil {
+		return nil, err
+	}
+	s.Peer = tier
+	return []role{{"peers", func(ctx context.Context) error { return peerflags.Follow(ctx, p.engines.Registry, tier, p.log) }}}, nil
 }
 
 // advertised is how other machines reach a listener: at the host of --advertise, else at the address it listens on.

@@ -2,14 +2,19 @@ package main
 
 import (
 	"context"
+	"maps"
 	"net"
 	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	weir "github.com/weirstream/weir"
+	"github.com/weirstream/weir/edge"
+	"github.com/weirstream/weir/edge/peer"
 	"github.com/weirstream/weir/internal/engine"
+	"github.com/weirstream/weir/internal/engine/embed"
 )
 
 // real is a command line whose engines are all real.
@@ -138,4 +143,57 @@ type away struct{ weir.Registry }
 
 func (away) KV(context.Context, string) (weir.KVPair, error) {
 	return weir.KVPair{}, weir.Errorf(weir.Unavailable, "no answer")
+}
+
+// noting is a registry that notes who registers.
+type noting struct {
+	weir.Registry
+	got []weir.Instance
+}
+
+func (n *noting) Register(_ context.Context, i weir.Instance, _ time.Duration) error {
+	n.got = append(n.got, i)
+	return nil
+}
+
+// What an edge registers is what its peers need to ask it, and the name it answers to; alone it has no peers.
+func TestEdgesAreToldOfEachOther(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	f := func(change func(c *serveCmd), meta map[string]string) {
+		t.Helper()
+		registry := &noting{}
+		p := newTestProcess(t.Output(), func(c *serveCmd) {
+			c.Engines.Registry, c.Edge.Peering.Peers, c.Edge.Peering.Region = "consul://c:1", "on", "eu"
+			change(c)
+		})
+		p.media, p.engines, p.root = ln, &engine.Engines{Registry: registry, Folder: &embed.Folder{Name: "one"}}, [32]byte{1}
+		roles, err := p.registrations()
+		if err != nil || len(roles) != 1 {
+			t.Fatalf("registrations = %d roles, %v", len(roles), err)
+		}
+		if err := roles[0].run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		i := registry.got[0]
+		if i.Service != "edge" || i.Address != ln.Addr().String() || !maps.Equal(i.Meta, meta) {
+			t.Errorf("the edge registers %+v, want %v", i, meta)
+		}
+		s := &edge.Server{}
+		more, err := p.peers(s)
+		if err != nil || (s.Peer != nil) != (meta != nil) || len(more) > 1 || (len(more) == 1) != (meta != nil) {
+			t.Errorf("peers = %d roles, %v, with a tier: %v", len(more), err, s.Peer != nil)
+		}
+		if s.Peer != nil && (s.Peer.Self != i.ID || s.Peer.Region != "eu" || len(s.Peer.Secret) != peer.SecretBytes) {
+			t.Errorf("the tier is %s's in %q, registered is %+v", s.Peer.Self, s.Peer.Region, i)
+		}
+	}
+	f(func(*serveCmd) {}, map[string]string{"peer": "1", "region": "eu"})
+	f(func(c *serveCmd) { c.Edge.EdgeCert = "cert.pem" }, map[string]string{"peer": "1", "region": "eu", "tls": "1"})
+	f(func(c *serveCmd) { c.Edge.Peering.Peers = "off" }, nil)
+	f(func(c *serveCmd) { c.Edge.Origin = "http://10.0.0.9:8000" }, nil)
+	f(func(c *serveCmd) { c.Engines.Registry = "sqlite:" }, nil)
 }

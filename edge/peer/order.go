@@ -1,6 +1,8 @@
-// Package peer decides which edge of a region reads an object from the store for all of them.
+// Package peer reads segments from the edge of the region that owns them, so that each is read from the object store once for
+// all of them.
 //
-// The choice is a pure function of the key, the healthy edges and their loads. It asks nobody.
+// Who owns what is a pure function of the key, the healthy edges and their loads: nobody is asked about it. A peer answers from
+// its own caches and the store, never from another peer. What comes from a peer is bytes that the caller must verify.
 package peer
 
 import (
