@@ -10,6 +10,7 @@ import (
 	"time"
 
 	weir "github.com/weirstream/weir"
+	"github.com/weirstream/weir/edge/overload"
 )
 
 // ParseTarget describes what a request target means, or its error.
@@ -75,6 +76,9 @@ func Certificates(cert, key string) (serial func() int64, check func(), err erro
 	}
 	return func() int64 { return c.current.Load().Leaf.SerialNumber.Int64() }, c.check, nil
 }
+
+// SetLoad has s take its load from there. It is asked ten times a second.
+func SetLoad(s *Server, load func() overload.Load) { s.load = load }
 
 // Park parks a connection and says whether it was given back for something that arrived on it within idle.
 func Park(nc net.Conn, idle time.Duration) bool {

@@ -236,6 +236,7 @@ func (g *generic) fail(ctx *fasthttp.RequestCtx, x *exchange, err error) {
 	p.write(ctx)
 	ctx.Response.Header.Set("Cache-Control", "no-store")
 	if x != nil {
+		tellShed(ctx, err, string(x.status.Append(nil)))
 		x.result = "failed"
 	}
 	g.date(ctx)

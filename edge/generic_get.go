@@ -33,7 +33,12 @@ func (g *generic) get(ctx *fasthttp.RequestCtx, x *exchange) error {
 			return weir.Errorf(weir.Timeout, "nothing stored answers this request, and the request asks for nothing else")
 		case l.chosen == nil && l.long:
 			x.status.Fwd = freshness.FwdBypass
+			if g.sheds(&l) {
+				return g.shed(ctx, x, &l)
+			}
 			return g.pass(ctx, x)
+		case l.failure == nil && g.sheds(&l):
+			return g.shed(ctx, x, &l)
 		case l.failure != nil:
 			return g.conclude(ctx, x, g.away(x, &l, l.failure))
 		case l.chosen == nil && (l.alone || joins == maxJoins):
@@ -86,6 +91,9 @@ func (g *generic) reuse(ctx *fasthttp.RequestCtx, x *exchange, l *look, now time
 
 // refresh validates a stored response in the background, unless that is being done (RFC 5861 section 3).
 func (g *generic) refresh(x *exchange, l *look) {
+	if g.sheds(l) {
+		return
+	}
 	flight, leader := g.index.join(l.flight)
 	if !leader {
 		return
@@ -212,6 +220,9 @@ func (g *generic) head(ctx *fasthttp.RequestCtx, x *exchange) error {
 	}
 	if x.demand.OnlyIfCached {
 		return weir.Errorf(weir.Timeout, "nothing stored answers this request, and the request asks for nothing else")
+	}
+	if g.sheds(&l) {
+		return g.shed(ctx, x, &l)
 	}
 	requested := g.now()
 	header := forwarded(x.header)

@@ -3,12 +3,14 @@ package edge
 import (
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/valyala/fasthttp"
 	"github.com/weirstream/weir/edge/cache"
+	"github.com/weirstream/weir/edge/overload"
 	"github.com/weirstream/weir/edge/rulings"
 )
 
@@ -123,10 +125,33 @@ func ofRulings(r *rulings.Rulings) []prometheus.Collector {
 	}
 }
 
+// ofPressure are those of the load, of what is given up for it, and of what is read before it is asked for.
+func ofPressure(h *handler) []prometheus.Collector {
+	labelled := func(name, help, label, value string, f func() int64) prometheus.Collector {
+		return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help, ConstLabels: prometheus.Labels{label: value}},
+			func() float64 { return float64(f()) })
+	}
+	shed := func(value string, k overload.Kind) prometheus.Collector {
+		return labelled("weir_edge_shed_total", "What was not begun since there was too much to do, by kind.", "kind", value,
+			func() int64 { return h.pressure.Shed(k) })
+	}
+	ahead := func(result string, n *atomic.Int64) prometheus.Collector {
+		return labelled("weir_edge_prefetches_total", "Reads of what players would ask for next: begun, failed, not begun since there were too many, asked for later, and not asked for while that was remembered.",
+			"result", result, n.Load)
+	}
+	p := h.prefetch
+	return []prometheus.Collector{
+		gauge("weir_edge_load_level", "How much there is to do: 0 calm, 1 busy (no prefetches), 2 overloaded (no misses).",
+			func() int64 { return int64(h.pressure.Level()) }),
+		shed("prefetch", overload.Prefetch), shed("miss", overload.Miss),
+		ahead("started", &p.started), ahead("failed", &p.failed), ahead("dropped", &p.dropped), ahead("used", &p.used), ahead("wasted", &p.wasted),
+	}
+}
+
 // register adds the metrics, and those read from the handler's parts, to r.
 func (m *metrics) register(r prometheus.Registerer, h *handler, open *openConns) error {
 	o := h.origin
-	for _, collector := range slices.Concat(ofCache(h.cache), ofRulings(h.rulings), []prometheus.Collector{m.requestsTotal, m.bytesTotal,
+	for _, collector := range slices.Concat(ofCache(h.cache), ofRulings(h.rulings), ofPressure(h), []prometheus.Collector{m.requestsTotal, m.bytesTotal,
 		m.headReads, m.fillSeconds, m.panics, m.slow, m.refused,
 		count("weir_edge_origin_retries_total", "Reads of the object store asked again after a break.", func() int64 { n, _ := o.Counts(); return n }),
 		count("weir_edge_origin_damaged_total", "Reads of the object store whose bytes failed their checksum.", func() int64 { _, n := o.Counts(); return n }),

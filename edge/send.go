@@ -70,13 +70,16 @@ func (h *handler) sendContent(ctx *fasthttp.RequestCtx, r *representation, spans
 	default:
 		body, ok := h.cached(&r.object)
 		if !ok {
-			var err error
+			err := h.allowMiss(&r.object)
+			if err != nil {
+				return err
+			}
 			start = time.Now()
 			if body, source, err = h.fill(r.object); err != nil {
 				return err
 			}
 		}
-		s.body = body
+		s.body, r.source = body, source
 	}
 	size, boundary := s.plan(r, spans, result)
 	if err := s.prime(); err != nil {

@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	"github.com/weirstream/weir/edge/accesslog"
 	"github.com/weirstream/weir/edge/cache"
 	"github.com/weirstream/weir/edge/origin"
+	"github.com/weirstream/weir/edge/overload"
 	"github.com/weirstream/weir/edge/rulings"
 )
 
@@ -33,10 +35,12 @@ type Server struct {
 	Rulings    *rulings.Rulings                        // purges and revocations, told by who follows their log; nil: none
 	Access     *accesslog.Log                          // gets a record of each request; whoever made it runs it. nil: none
 	Tokens     *Tokens                                 // foreign tokens that are taken; nil: none
+	Name       string                                  // tells the edge from others, in CMSD; "weir"
 	Generic    *Generic                                // not nil: a cache in front of an HTTP origin instead of what viewers ask for; Blobs is not needed
 
 	serving atomic.Bool
 	open    openConns
+	load    func() overload.Load // for tests; nil: what is seen
 }
 
 // Serve answers on ln until ctx ends, then lets the requests under way finish within DrainTimeout, closes what is left,
@@ -72,6 +76,11 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	defer s.open.closeParked()
 	h.shelf.reads.Go(func() { media.accept(s.open.over) })
 	h.shelf.reads.Go(func() { (&watcher{h.config, &s.open, h.metrics.slow.Inc}).run(h.ctx) })
+	load := s.load
+	if load == nil {
+		load = h.loadSeen()
+	}
+	h.shelf.reads.Go(func() { h.watchLoad(h.ctx, load) })
 	server := s.fasthttpServer(h)
 	if s.Generic != nil {
 		if err := s.serveGeneric(h, server); err != nil {
@@ -124,7 +133,8 @@ func (s *Server) Ready() error {
 
 func (s *Server) newHandler() (*handler, error) {
 	h := &handler{config: s.withDefaults(), now: s.Now, log: s.Log, origin: &origin.Origin{Blobs: s.Blobs, Shared: s.Shared, SharedTimeout: s.withDefaults().ShareTimeout},
-		tickets: &tickets{keys: s.Keys}, metrics: newMetrics(), tokens: s.Tokens, access: s.Access}
+		tickets: &tickets{keys: s.Keys}, metrics: newMetrics(), tokens: s.Tokens, access: s.Access,
+		name: cmp.Or(s.Name, pseudonym), pressure: &pressure{}, prefetch: newPrefetches(s.At)}
 	if h.now == nil {
 		h.now = time.Now
 	}
