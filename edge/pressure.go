@@ -51,20 +51,22 @@ func (h *handler) loadSeen() func() overload.Load {
 	var scheduler overload.Scheduler
 	var lasting overload.Lasting
 	return func() overload.Load {
-		load := overload.Load{Memory: memoryShare(h.cache.Stats(), h.config.CacheBytes), Scheduler: lasting.Least(scheduler.Wait())}
+		inFlight, wait := 0.0, time.Duration(0)
 		if h.pressure.reads != nil {
-			load.Fills, load.QueueWait = h.pressure.reads()
+			inFlight, wait = h.pressure.reads()
 		}
-		if load.Fills < 1 { // nobody waits for a turn
-			load.QueueWait = 0
-		}
-		return load
+		return loadOf(h.cache.Stats(), h.config.CacheBytes, inFlight, wait, lasting.Least(scheduler.Wait()))
 	}
 }
 
-// memoryShare is what cannot be evicted, as a share of the budget.
-func memoryShare(s cache.Stats, budget int64) float64 {
-	return float64(s.Filling+s.Loose+s.Dead) / float64(max(budget, 1))
+// loadOf is the load of an edge whose memory tier is so, by its budget, and whose reads are so: see pressure.reads.
+func loadOf(s cache.Stats, budget int64, inFlight float64, wait, scheduler time.Duration) overload.Load {
+	l := overload.Load{Fills: inFlight, QueueWait: wait, Scheduler: scheduler,
+		Memory: float64(s.Filling+s.Loose+s.Dead) / float64(budget)}
+	if inFlight < 1 { // nobody waits for a turn: what was measured is of a time that is over
+		l.QueueWait = 0
+	}
+	return l
 }
 
 // allowMiss says whether a fill for a player may begin, or is under way: who waits for that costs nothing more.
