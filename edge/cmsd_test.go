@@ -66,9 +66,9 @@ func TestWay(t *testing.T) {
 	}
 	defer other.Close()
 	go func() { _, _ = io.Copy(other, other) }()
-	b := make([]byte, 100_000)
-	go func() { _, _ = c.Write(b) }()
-	if _, err := io.ReadFull(c, b); err != nil {
+	const n = 100_000
+	go func() { _, _ = c.Write(make([]byte, n)) }()
+	if _, err := io.ReadFull(c, make([]byte, n)); err != nil {
 		t.Fatal(err)
 	}
 	if rtt, kbps := edge.Way(c); rtt < 0 || rtt > 60_000 || kbps <= 0 {

@@ -130,3 +130,6 @@ func Park(nc net.Conn, idle time.Duration) bool {
 	o.parkers.Wait()
 	return len(ready) == 1
 }
+
+// NextTarget is what a player names in the generic mode.
+var NextTarget = nextTarget

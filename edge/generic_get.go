@@ -99,18 +99,7 @@ func (g *generic) refresh(x *exchange, l *look) {
 		return
 	}
 	again := &exchange{method: "GET", target: x.target, header: x.header.Clone(), demand: x.demand, key: x.key, start: x.start, stamp: x.stamp}
-	g.shelf.reads.Go(func() {
-		var f fetched
-		defer func() {
-			if p := recover(); p != nil {
-				g.metrics.panics.Inc()
-				g.log.Error("refresh panicked", "panic", p)
-			}
-			g.index.land(l.flight, flight, f.outcome)
-		}()
-		f = g.fetch(again, l)
-		f.release()
-	})
+	g.shelf.reads.Go(func() { g.fetchFor(again, l, flight) })
 }
 
 // release gives back what nobody is sent.
