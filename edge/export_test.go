@@ -9,6 +9,8 @@ import (
 	"net"
 	"time"
 
+	"github.com/valyala/fasthttp"
+
 	weir "github.com/weirstream/weir"
 	"github.com/weirstream/weir/edge/cache"
 	"github.com/weirstream/weir/edge/cmcd"
@@ -116,6 +118,9 @@ func (p Prefetches) Asked(object string) bool { return p.p.asked(&cache.Key{Obje
 func (p Prefetches) Counts() (dropped, used, wasted int64) {
 	return p.p.dropped.Load(), p.p.used.Load(), p.p.wasted.Load()
 }
+
+// Says is whether a request has CMCD.
+func (p Prefetches) Says(ctx *fasthttp.RequestCtx) bool { return p.p.said(ctx) != nil }
 
 // Way is what the kernel knows of the way to the other end of c.
 func Way(c net.Conn) (rtt, kbps int64) { return newConn(c, nil, nil).way() }

@@ -107,22 +107,19 @@ func (p *prefetches) said(ctx *fasthttp.RequestCtx) *cmcd.Data {
 	if uri := req.RequestURI(); bytes.IndexByte(uri, '?') >= 0 {
 		_, query, _ = bytes.Cut(uri, []byte{'?'})
 	}
-	object, request, session, status := req.PeekBytes(cmcdObject), req.PeekBytes(cmcdRequest), req.PeekBytes(cmcdSession), req.PeekBytes(cmcdStatus)
-	if len(object)+len(request)+len(session)+len(status) == 0 && !bytes.Contains(query, []byte("CMCD=")) {
+	// One look at all fields costs less than to ask for four. Those of another spelling are not looked for: it is advice.
+	raw := req.RawHeaders()
+	if !bytes.Contains(raw, []byte("CMCD-")) && !bytes.Contains(raw, []byte("cmcd-")) && !bytes.Contains(raw, []byte("Cmcd-")) &&
+		!bytes.Contains(query, []byte("CMCD=")) {
 		return nil
 	}
 	d := p.data.Get().(*cmcd.Data)
-	if !d.Read(object, request, session, status, query) {
+	if !d.Read(req.Peek("CMCD-Object"), req.Peek("CMCD-Request"), req.Peek("CMCD-Session"), req.Peek("CMCD-Status"), query) {
 		p.data.Put(d)
 		return nil
 	}
 	return d
 }
-
-var (
-	cmcdObject, cmcdRequest = []byte("Cmcd-Object"), []byte("Cmcd-Request") // fasthttp's canonical names
-	cmcdSession, cmcdStatus = []byte("Cmcd-Session"), []byte("Cmcd-Status")
-)
 
 // after does what follows an answer: it tells a player that speaks of itself about the answer, and fetches ahead.
 func (h *handler) after(ctx *fasthttp.RequestCtx, ticket *weir.Ticket, t *target, r *representation) {

@@ -1,6 +1,7 @@
 package edge_test
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"net/url"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/valyala/fasthttp"
 
 	weir "github.com/weirstream/weir"
 	"github.com/weirstream/weir/edge"
@@ -189,12 +191,12 @@ func TestNextOf(t *testing.T) {
 
 // A player of byte ranges names the next one by nrr alone.
 func TestPrefetchOfARange(t *testing.T) {
-	s, ended := ahead(t)
-	whole := s.get(videoID + "/track.mp4")
+	other, _ := ahead(t)
+	whole := other.get(videoID + "/track.mp4")
 	if whole.status != 200 {
 		t.Fatalf("GET = %d", whole.status)
 	}
-	s, ended = ahead(t)
+	s, ended := ahead(t)
 	from := len(whole.body) - len(s.bytes[videoID][5]) - 1 // the last byte of segment 5, and all of 6
 	s.get(videoID+"/track.mp4", "Range: bytes=0-99", fmt.Sprintf(`CMCD-Request: nrr="%d-"`, from))
 	wait(t, ended, 2)
@@ -285,6 +287,24 @@ func TestPrefetchesAreRemembered(t *testing.T) {
 	}
 	if _, used, wasted := p.Counts(); used+wasted != 5001 || used < 2000 {
 		t.Errorf("%d used and %d wasted of 5001", used, wasted)
+	}
+}
+
+// BenchmarkPlainHit is what prefetches and CMSD cost a hit of a player that says nothing of itself.
+func BenchmarkPlainHit(b *testing.B) {
+	p := edge.NewPrefetches()
+	var ctx fasthttp.RequestCtx
+	raw := "GET /t/" + strings.Repeat("T", 140) + "/" + assetID + "/1/clear/" + videoID + "/1.m4s HTTP/1.1\r\nHost: edge\r\nUser-Agent: bench\r\nAccept: */*\r\n" +
+		"Origin: https://player.example\r\nReferer: https://player.example/\r\nAccept-Language: en\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n"
+	if err := ctx.Request.Header.Read(bufio.NewReader(strings.NewReader(raw))); err != nil {
+		b.Fatal(err)
+	}
+	object := strings.Repeat("o", 100)
+	b.ReportAllocs()
+	for b.Loop() {
+		if p.Says(&ctx) || p.Asked(object) {
+			b.Fatal("a plain hit is none")
+		}
 	}
 }
 
