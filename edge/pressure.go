@@ -3,6 +3,7 @@ package edge
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"math/rand/v2"
 	"strconv"
 	"time"
@@ -17,7 +18,7 @@ import (
 // pressureTick is how often the edge looks at what it has to do.
 const pressureTick = 100 * time.Millisecond
 
-// errShed refuses a miss of an edge that has too much to do. It is the one error that problemOf is not all of: see tellShed.
+// errShed refuses a miss of an edge that has too much to do. What problemOf does not say of it, tellShed does.
 var errShed = weir.Errorf(weir.Unavailable, "the edge has more to do than it can: what it has in memory is served, this is not there")
 
 // pressure knows how much the edge has to do, and says what may begin.
@@ -39,7 +40,11 @@ func (h *handler) watchLoad(ctx context.Context, load func() overload.Load) {
 		case now := <-tick.C:
 			seen, before := load(), h.pressure.Level()
 			if level := h.pressure.Observe(now, seen); level != before {
-				h.log.Warn("load level changed", "level", level.String(), "fills", seen.Fills, "queue_wait", seen.QueueWait,
+				as := slog.LevelInfo
+				if max(level, before) >= overload.Overloaded {
+					as = slog.LevelWarn
+				}
+				h.log.Log(ctx, as, "load level changed", "level", level.String(), "fills", seen.Fills, "queue_wait", seen.QueueWait,
 					"memory", seen.Memory, "scheduler", seen.Scheduler)
 			}
 		}
