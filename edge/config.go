@@ -22,6 +22,7 @@ type Config struct {
 	Pages        arena.Pages   // of the memory for segments; the zero value takes huge ones where the kernel gives them
 	Proxies      weir.Proxies  // in front, besides those on this machine: their X-Forwarded-For is believed
 	ShareTimeout time.Duration // for looking a page up in Shared and storing it there; 50 ms
+	NoPrefetch   bool          // nothing is read before somebody asks for it
 	DrainTimeout time.Duration // for requests under way when Serve is told to end; 10 s
 	TLSCert      string        // path of a PEM certificate chain; with TLSKey the listener speaks TLS 1.3, and only that. Read anew when it changes
 	TLSKey       string        // path of its PEM private key

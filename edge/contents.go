@@ -48,7 +48,7 @@ func (r *revision) segment(t *target) (representation, error) {
 	o := segmentObject(s, seg)
 	o.live = !r.show.Complete()
 	return representation{mediaType: r.mediaType(t), cacheControl: immutable, etag: segmentTag(s.SHA256, t.number, t.form),
-		size: seg.Length, object: o}, nil
+		size: seg.Length, object: o, of: r}, nil
 }
 
 func segmentObject(s manifests.Span, seg weir.Segment) object {
@@ -121,7 +121,7 @@ func (r *revision) track(t *target) (representation, error) {
 		return representation{}, err
 	}
 	return representation{mediaType: r.mediaType(t), cacheControl: immutable, etag: segmentTag(made.trackSum, 0, t.form),
-		size: made.track.size(), stream: made.track}, nil
+		size: made.track.size(), stream: made.track, of: r}, nil
 }
 
 func (r *revision) manifest(t *target, gzip bool, now time.Time) (representation, error) {
@@ -134,7 +134,7 @@ func (r *revision) manifest(t *target, gzip bool, now time.Time) (representation
 		return representation{}, err
 	}
 	rep := representation{mediaType: "application/vnd.apple.mpegurl", cacheControl: immutable, varies: true,
-		etag: segmentTag(made.plainSum, 0, t.form), size: int64(len(made.plain)), data: made.plain}
+		etag: segmentTag(made.plainSum, 0, t.form), size: int64(len(made.plain)), data: made.plain, of: r}
 	if t.what == dashMPD {
 		rep.mediaType = "application/dash+xml"
 	}

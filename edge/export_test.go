@@ -9,7 +9,12 @@ import (
 	"net"
 	"time"
 
+	"github.com/valyala/fasthttp"
+
 	weir "github.com/weirstream/weir"
+	"github.com/weirstream/weir/edge/cache"
+	"github.com/weirstream/weir/edge/cmcd"
+	"github.com/weirstream/weir/edge/overload"
 )
 
 // ParseTarget describes what a request target means, or its error.
@@ -76,6 +81,50 @@ func Certificates(cert, key string) (serial func() int64, check func(), err erro
 	return func() int64 { return c.current.Load().Leaf.SerialNumber.Int64() }, c.check, nil
 }
 
+// SetLoad has s take its load from there. It is asked ten times a second.
+func SetLoad(s *Server, load func() overload.Load) { s.load = load }
+
+// LoadOf is the load of an edge whose memory tier is so, by its budget, and whose reads are so.
+var LoadOf = loadOf
+
+// NextOf is the path of what a player names as next, seen from path, with a ticket for prefix; "" if it is nothing that the edge
+// fetches.
+func NextOf(path, prefix string, said cmcd.Next) (string, error) {
+	t := target{path: []byte(path)}
+	if err := checkPath(t.path); err != nil {
+		return "", err
+	}
+	if !t.split() {
+		return "", weir.Errorf(weir.NotFound, "%q is no path", path)
+	}
+	n, ok := nextOf(&t, prefix, said)
+	if !ok {
+		return "", nil
+	}
+	return string(n.path), nil
+}
+
+// Prefetches is the bookkeeping of prefetches.
+type Prefetches struct{ p *prefetches }
+
+// NewPrefetches makes an empty one.
+func NewPrefetches() Prefetches { return Prefetches{newPrefetches(nil)} }
+
+// Enter, Leave, Remember and Asked are those of the bookkeeping; Counts is dropped, used and wasted.
+func (p Prefetches) Enter(id string) bool     { return p.p.enter(session{"o", id}) }
+func (p Prefetches) Leave(id string)          { p.p.leave(session{"o", id}) }
+func (p Prefetches) Remember(object string)   { p.p.remember(&cache.Key{Object: object}) }
+func (p Prefetches) Asked(object string) bool { return p.p.asked(&cache.Key{Object: object}) }
+func (p Prefetches) Counts() (dropped, used, wasted int64) {
+	return p.p.dropped.Load(), p.p.used.Load(), p.p.wasted.Load()
+}
+
+// Says is whether a request has CMCD.
+func (p Prefetches) Says(ctx *fasthttp.RequestCtx) bool { return p.p.said(ctx) != nil }
+
+// Way is what the kernel knows of the way to the other end of c.
+func Way(c net.Conn) (rtt, kbps int64) { return newConn(c, nil, nil).way() }
+
 // Park parks a connection and says whether it was given back for something that arrived on it within idle.
 func Park(nc net.Conn, idle time.Duration) bool {
 	ready := make(chan *conn, 1)
@@ -86,3 +135,6 @@ func Park(nc net.Conn, idle time.Duration) bool {
 	o.parkers.Wait()
 	return len(ready) == 1
 }
+
+// NextTarget is what a player names in the generic mode.
+var NextTarget = nextTarget

@@ -73,6 +73,15 @@ func (t *tiers) fill(ctx context.Context, o *object, want origin.Want, w cache.S
 	return err
 }
 
+// fetch is a fill of memory: from the nearest tier, and offered to those that will be asked the next time.
+func (h *handler) fetch(ctx context.Context, o *object, want origin.Want, stamp uint64, w *cache.Writer, first *atomic.Int32) error {
+	err := h.tiers.fill(ctx, o, want, w, first)
+	if err == nil {
+		h.offer(o.key, stamp, false)
+	}
+	return err
+}
+
 // near is a tier that may have the bytes of an object.
 type near struct {
 	name   tier

@@ -226,7 +226,7 @@ func start(t testing.TB, segmentSize int, configs ...func(*edge.Server)) *site {
 	s.asset = newAsset(t, blobs, segmentSize)
 	s.clock.Store(s.head.Anchor.UnixNano())
 	s.ticket = s.mint(assetID+"/", time.Hour)
-	s.server = &edge.Server{Config: edge.Config{ErrorPause: -1}, Blobs: s.store, Registerer: s.registry, Now: s.now,
+	s.server = &edge.Server{Config: edge.Config{ErrorPause: -1, NoPrefetch: true}, Blobs: s.store, Registerer: s.registry, Now: s.now,
 		Keys: func(kid string) (weir.TicketKey, bool) { return testKey, kid == testKey.ID },
 		Log:  slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
 	for _, c := range configs {

@@ -74,8 +74,9 @@ type exchange struct {
 	target *url.URL    // scheme, host and, as Opaque, path and query as sent
 	header http.Header // without hop-by-hop fields
 	demand freshness.Demand
-	body   bool // the request has one
-	hidden bool // a ticket came in a field that others need not send
+	body   bool         // the request has one
+	hidden bool         // a ticket came in a field that others need not send
+	ticket *weir.Ticket // nil: none was needed
 
 	host     string // as the request names it
 	opened   bool   // by a ticket or a token, and target is what is left without it
@@ -112,6 +113,8 @@ func (g *generic) handle(ctx *fasthttp.RequestCtx) {
 	}
 	if err != nil {
 		g.fail(ctx, x, err)
+	} else if !x.answered {
+		g.after(ctx, x)
 	}
 	if x != nil {
 		g.results.WithLabelValues(x.result).Inc()
@@ -236,6 +239,7 @@ func (g *generic) fail(ctx *fasthttp.RequestCtx, x *exchange, err error) {
 	p.write(ctx)
 	ctx.Response.Header.Set("Cache-Control", "no-store")
 	if x != nil {
+		tellShed(ctx, err, string(x.status.Append(nil)))
 		x.result = "failed"
 	}
 	g.date(ctx)

@@ -33,7 +33,12 @@ func (g *generic) get(ctx *fasthttp.RequestCtx, x *exchange) error {
 			return weir.Errorf(weir.Timeout, "nothing stored answers this request, and the request asks for nothing else")
 		case l.chosen == nil && l.long:
 			x.status.Fwd = freshness.FwdBypass
+			if g.sheds(&l) {
+				return g.shed(ctx, x, &l)
+			}
 			return g.pass(ctx, x)
+		case l.failure == nil && g.sheds(&l):
+			return g.shed(ctx, x, &l)
 		case l.failure != nil:
 			return g.conclude(ctx, x, g.away(x, &l, l.failure))
 		case l.chosen == nil && (l.alone || joins == maxJoins):
@@ -86,23 +91,15 @@ func (g *generic) reuse(ctx *fasthttp.RequestCtx, x *exchange, l *look, now time
 
 // refresh validates a stored response in the background, unless that is being done (RFC 5861 section 3).
 func (g *generic) refresh(x *exchange, l *look) {
+	if g.sheds(l) {
+		return
+	}
 	flight, leader := g.index.join(l.flight)
 	if !leader {
 		return
 	}
 	again := &exchange{method: "GET", target: x.target, header: x.header.Clone(), demand: x.demand, key: x.key, start: x.start, stamp: x.stamp}
-	g.shelf.reads.Go(func() {
-		var f fetched
-		defer func() {
-			if p := recover(); p != nil {
-				g.metrics.panics.Inc()
-				g.log.Error("refresh panicked", "panic", p)
-			}
-			g.index.land(l.flight, flight, f.outcome)
-		}()
-		f = g.fetch(again, l)
-		f.release()
-	})
+	g.shelf.reads.Go(func() { g.fetchFor(again, l, flight) })
 }
 
 // release gives back what nobody is sent.
@@ -212,6 +209,9 @@ func (g *generic) head(ctx *fasthttp.RequestCtx, x *exchange) error {
 	}
 	if x.demand.OnlyIfCached {
 		return weir.Errorf(weir.Timeout, "nothing stored answers this request, and the request asks for nothing else")
+	}
+	if g.sheds(&l) {
+		return g.shed(ctx, x, &l)
 	}
 	requested := g.now()
 	header := forwarded(x.header)

@@ -258,7 +258,7 @@ func (g *generic) byTicket(ctx *fasthttp.RequestCtx, x *exchange) error {
 	if x.target.Opaque = path; hasQuery && query != "" {
 		x.target.Opaque += "?" + query
 	}
-	x.opened = true
+	x.opened, x.ticket = true, ticket
 	return nil
 }
 

@@ -33,6 +33,10 @@ type handler struct {
 	metrics *metrics
 	tokens  *Tokens        // nil: none are taken
 	access  *accesslog.Log // nil: none
+	name    string         // among edges
+
+	pressure *pressure
+	prefetch *prefetches
 
 	warnFill, warnAccept, warnRefuse limiter // of their lines in the log
 }
@@ -71,6 +75,7 @@ func (h *handler) handle(ctx *fasthttp.RequestCtx) {
 			h.log.Error("request failed", "path", string(t.path), "error", err)
 		}
 		p.write(ctx)
+		tellShed(ctx, err, shedStatus)
 	}
 	if t.ticketHidden {
 		keepPrivate(ctx)
@@ -164,7 +169,11 @@ func (h *handler) answer(ctx *fasthttp.RequestCtx, t *target) error {
 		return err
 	}
 	rep.class = t.what
-	return h.reply(ctx, &rep)
+	if err := h.reply(ctx, &rep); err != nil {
+		return err
+	}
+	h.after(ctx, ticket, t, &rep)
+	return nil
 }
 
 // ticket is the request's right: its ticket, or else what a foreign token allows; then t is what the target means without the

@@ -18,7 +18,7 @@ import (
 // benchmarkHit measures cached segments of about size bytes over one loopback connection. The client reads into one
 // buffer and parses nothing but the header's end, so allocations counted are the edge's and fasthttp's.
 func benchmarkHit(b *testing.B, size int) {
-	s := start(b, size, func(e *edge.Server) { e.Log = nil })
+	s := start(b, size, func(e *edge.Server) { e.Log, e.NoPrefetch = nil, false })
 	s.list(weir.Complete, 6)
 	if a := s.get(videoID + "/1.m4s"); a.status != 200 {
 		b.Fatalf("GET = %d", a.status)
@@ -141,7 +141,7 @@ func TestManyTickets(t *testing.T) {
 // FuzzHandler sends anything to a running edge: it must answer with sense or close, and never with a
 // fault of its own.
 func FuzzHandler(f *testing.F) {
-	s := start(f, 500, func(e *edge.Server) { e.Log = nil })
+	s := start(f, 500, func(e *edge.Server) { e.Log, e.NoPrefetch = nil, false })
 	s.list(weir.Complete, 6)
 	for _, seed := range []string{
 		"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n",

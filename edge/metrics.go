@@ -3,6 +3,7 @@ package edge
 import (
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -10,6 +11,7 @@ import (
 	"github.com/valyala/fasthttp"
 	"github.com/weirstream/weir/edge/cache"
 	"github.com/weirstream/weir/edge/origin"
+	"github.com/weirstream/weir/edge/overload"
 	"github.com/weirstream/weir/edge/rulings"
 )
 
@@ -140,9 +142,32 @@ func ofRulings(r *rulings.Rulings) []prometheus.Collector {
 	}
 }
 
+// ofPressure are those of the load, of what is given up for it, and of what is read before it is asked for.
+func ofPressure(h *handler) []prometheus.Collector {
+	labelled := func(name, help, label, value string, f func() int64) prometheus.Collector {
+		return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help, ConstLabels: prometheus.Labels{label: value}},
+			func() float64 { return float64(f()) })
+	}
+	shed := func(value string, k overload.Kind) prometheus.Collector {
+		return labelled("weir_edge_shed_total", "What was not begun since there was too much to do, by kind.", "kind", value,
+			func() int64 { return h.pressure.Shed(k) })
+	}
+	ahead := func(result string, n *atomic.Int64) prometheus.Collector {
+		return labelled("weir_edge_prefetches_total", "Reads of what players would ask for next: begun, failed, not begun since there were too many, asked for later, and not asked for while that was remembered.",
+			"result", result, n.Load)
+	}
+	p := h.prefetch
+	return []prometheus.Collector{
+		gauge("weir_edge_load_level", "How much there is to do: 0 calm, 1 busy (no prefetches), 2 overloaded (no misses).",
+			func() int64 { return int64(h.pressure.Level()) }),
+		shed("prefetch", overload.Prefetch), shed("miss", overload.Miss),
+		ahead("started", &p.started), ahead("failed", &p.failed), ahead("dropped", &p.dropped), ahead("used", &p.used), ahead("wasted", &p.wasted),
+	}
+}
+
 // register adds the metrics, and those read from the handler's parts, to r.
 func (m *metrics) register(r prometheus.Registerer, h *handler, open *openConns) error {
-	for _, collector := range slices.Concat(ofCache(h.cache), ofOrigin(h.tiers.origin), ofRulings(h.rulings), h.tiers.metrics(), ofPeers(h.tiers.peer), []prometheus.Collector{m.requestsTotal, m.bytesTotal,
+	for _, collector := range slices.Concat(ofCache(h.cache), ofOrigin(h.tiers.origin), ofRulings(h.rulings), h.tiers.metrics(), ofPeers(h.tiers.peer), ofPressure(h), []prometheus.Collector{m.requestsTotal, m.bytesTotal,
 		m.headReads, m.fillSeconds, m.panics, m.slow, m.refused,
 		gauge("weir_edge_index_bytes", "About the bytes of heads, pages and manifests in memory.", h.shelf.size),
 		gauge("weir_edge_connections", "Open client connections.", func() int64 { return int64(open.count()) }),

@@ -20,11 +20,13 @@ type representation struct {
 	cacheControl string
 	etag         etag
 	size         int64
-	data         []byte // in memory
-	object       object // taken through the cache
-	stream       *track // put together while it is sent
-	varies       bool   // the content coding was negotiated
-	gzipped      bool   // data is
+	data         []byte       // in memory
+	object       object       // taken through the cache
+	stream       *track       // put together while it is sent
+	varies       bool         // the content coding was negotiated
+	gzipped      bool         // data is
+	of           *revision    // if it is media or a manifest; nil otherwise
+	source       cache.Source // of object, once it is answered
 }
 
 // object is a range of a stored object: a segment with its checksum, or a still. Memory is keyed by it, not by the path:

@@ -29,19 +29,13 @@ func (h *handler) open(o *object) (*cache.Body, error) {
 func (h *handler) fill(o object) (body *cache.Body, from source, err error) {
 	ctx, cancel := context.WithTimeout(h.ctx, h.config.FillTimeout)
 	defer cancel()
-	want := origin.Want{Priority: origin.Player}
+	want := origin.Want{Priority: origin.Player, Deadline: time.Now().Add(h.config.FillTimeout)}
 	h.tiers.origin.Raise(o.part())
 	for began := h.rulings.Number(); ; {
 		stamp := h.rulings.Number()
 		var first atomic.Int32
 		body, from.how, err = h.cache.Fill(ctx, o.key, cache.Options{Live: o.live, Stamp: stamp},
-			func(ctx context.Context, w *cache.Writer) error {
-				err := h.tiers.fill(ctx, &o, want, w, &first)
-				if err == nil {
-					h.offer(o.key, stamp, false)
-				}
-				return err
-			})
+			func(ctx context.Context, w *cache.Writer) error { return h.fetch(ctx, &o, want, stamp, w, &first) })
 		from.tier = tier(first.Load())
 		if err != nil {
 			return nil, from, h.fillFailed(&o, from.how, err)
@@ -90,13 +84,16 @@ func (h *handler) sendContent(ctx *fasthttp.RequestCtx, r *representation, spans
 	default:
 		body, ok := h.cached(&r.object)
 		if !ok {
-			var err error
+			err := h.allowMiss(&r.object)
+			if err != nil {
+				return err
+			}
 			start = time.Now()
 			if body, from, err = h.fill(r.object); err != nil {
 				return err
 			}
 		}
-		s.body = body
+		s.body, r.source = body, from.how
 	}
 	size, boundary := s.plan(r, spans, result)
 	if err := s.prime(); err != nil {

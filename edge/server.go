@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +20,7 @@ import (
 	"github.com/weirstream/weir/edge/cache/disk"
 	"github.com/weirstream/weir/edge/cache/shared"
 	"github.com/weirstream/weir/edge/origin"
+	"github.com/weirstream/weir/edge/overload"
 	"github.com/weirstream/weir/edge/peer"
 	"github.com/weirstream/weir/edge/rulings"
 )
@@ -40,10 +42,12 @@ type Server struct {
 	Access     *accesslog.Log                          // gets a record of each request; whoever made it runs it. nil: none
 	Peer       *peer.Tier                              // other edges of the region; whoever made it tells it of them. nil: none, and none is answered
 	Tokens     *Tokens                                 // foreign tokens that are taken; nil: none
+	Name       string                                  // tells the edge from others, in CMSD; "weir"
 	Generic    *Generic                                // not nil: a cache in front of an HTTP origin instead of what viewers ask for; Blobs is not needed
 
 	serving atomic.Bool
 	open    openConns
+	load    func() overload.Load // for tests; nil: what is seen
 }
 
 // Serve answers on ln until ctx ends, then lets the requests under way finish within DrainTimeout, closes what is left,
@@ -80,6 +84,11 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	defer s.open.closeParked()
 	h.shelf.reads.Go(func() { media.accept(s.open.over) })
 	h.shelf.reads.Go(func() { (&watcher{h.config, &s.open, h.metrics.slow.Inc}).run(h.ctx) })
+	load := s.load
+	if load == nil {
+		load = h.loadSeen()
+	}
+	h.shelf.reads.Go(func() { h.watchLoad(h.ctx, load) })
 	server := s.fasthttpServer(h)
 	if s.Disk != nil {
 		h.shelf.reads.Go(func() { h.tiers.sweep(h.ctx, h.rulings) })
@@ -135,7 +144,8 @@ func (s *Server) Ready() error {
 
 func (s *Server) newHandler() (*handler, error) {
 	h := &handler{config: s.withDefaults(), now: s.Now, log: s.Log,
-		tickets: &tickets{keys: s.Keys}, metrics: newMetrics(), tokens: s.Tokens, access: s.Access}
+		tickets: &tickets{keys: s.Keys}, metrics: newMetrics(), tokens: s.Tokens, access: s.Access,
+		name: cmp.Or(s.Name, pseudonym), pressure: &pressure{}, prefetch: newPrefetches(s.At)}
 	if h.now == nil {
 		h.now = time.Now
 	}
@@ -147,6 +157,7 @@ func (s *Server) newHandler() (*handler, error) {
 	}
 	h.tiers = tiers{disk: s.Disk, shared: s.Segments, peer: s.Peer, rulings: h.rulings, fresh: s.Fresh,
 		origin: &origin.Origin{Blobs: s.Blobs, Shared: s.Shared, SharedTimeout: h.config.ShareTimeout}}
+	h.pressure.reads = func() (float64, time.Duration) { return h.tiers.origin.InFlight(), h.tiers.origin.QueueWait() }
 	if h.tiers.fresh == nil {
 		h.tiers.fresh = func() bool { return true }
 	}

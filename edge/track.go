@@ -47,12 +47,19 @@ type trackSource struct {
 	handler *handler
 	track   *track
 	index   plainContent
+	begun   bool // a segment was asked for: the answer is not cut for load
 }
 
 func (t *trackSource) open(off int64) (c content, start, end int64, err error) {
 	i, start := t.track.at(off)
 	if i < 0 {
 		return &t.index, 0, int64(len(t.track.index)), nil
+	}
+	if !t.begun {
+		if err := t.handler.allowMiss(&t.track.segments[i]); err != nil {
+			return nil, 0, 0, err
+		}
+		t.begun = true
 	}
 	body, err := t.handler.open(&t.track.segments[i])
 	if err != nil {

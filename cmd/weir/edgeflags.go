@@ -29,6 +29,7 @@ type edgeFlags struct {
 	EdgeCert    string `help:"PEM certificate chain: the media listener then speaks TLS 1.3 itself. Read anew when it changes." placeholder:"FILE" type:"path"`
 	EdgeKey     string `help:"PEM private key of --edge-cert." placeholder:"FILE" type:"path"`
 	CachePages  string `help:"Pages of the memory for cached segments: auto takes huge ones where the kernel gives them (see weir check), small, or huge." default:"auto" enum:"auto,small,huge" placeholder:"KIND"`
+	Prefetch    string `help:"Whether the edge reads what players ask for next before they do: on or off. What it fetches ahead is given up first when there is too much to do." default:"on" enum:"on,off" placeholder:"on|off"`
 
 	Peering peerflags.Flags `embed:""`
 }
@@ -135,6 +136,7 @@ func (f edgeFlags) apply(s *edge.Server, keys *keyring.Keys) error {
 		return err
 	}
 	s.Config.TLSCert, s.Config.TLSKey = f.EdgeCert, f.EdgeKey
+	s.Config.NoPrefetch = f.Prefetch == "off"
 	s.Config.Pages = map[string]arena.Pages{"auto": arena.Auto, "small": arena.Small, "huge": arena.Huge}[f.CachePages]
 	if f.Origin == "" {
 		return nil

@@ -22,6 +22,7 @@ func (p *process) edgeRoles(context.Context) ([]role, error) {
 	s := &edge.Server{
 		Config: edge.Config{CacheBytes: int64(p.cmd.Limits.CacheBytes), DrainTimeout: p.cmd.Limits.StopWithin / 4, Proxies: p.proxies},
 		Blobs:  p.engines.Blobs, Keys: p.keys.Lookup, Registerer: p.metrics, Log: p.log, At: p.at,
+		Name: p.engines.Folder.Name,
 	}
 	if c := p.cmd.Engines.Cache; !engine.Embedded(c) { // a cache of this process alone would hold what the edge holds already
 		s.Shared = p.engines.Cache

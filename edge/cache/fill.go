@@ -21,6 +21,7 @@ type Fill func(ctx context.Context, w *Writer) error
 // Options are how a fill is kept.
 type Options struct {
 	Live  bool   // of a growing presentation: it has a share of the budget of its own
+	Ahead bool   // nobody has asked for it yet: it is not counted as a miss, and if it fails the next one tries again at once
 	Stamp uint64 // how far the purge log was read when the fill began, for Remove
 }
 
@@ -70,7 +71,7 @@ func (m *Memory) join(key Key, o Options, fill Fill) (*place, Source, error) {
 	if s.closed {
 		return nil, Stored, weir.Errorf(weir.Unavailable, "the cache is closed")
 	}
-	e := &entry{hash: h, object: unique.Make(key.Object), off: key.Offset, length: key.Length, stamp: o.Stamp}
+	e := &entry{hash: h, object: unique.Make(key.Object), off: key.Offset, length: key.Length, stamp: o.Stamp, ahead: o.Ahead}
 	e.live = o.Live && key.Length <= m.config.LiveShare/2 // a larger one would have the share for itself
 	f := &flight{}
 	e.flight.Store(f)
@@ -79,7 +80,9 @@ func (m *Memory) join(key Key, o Options, fill Fill) (*place, Source, error) {
 	p.refs.Store(3) // the index, the fill, the caller
 	e.place = p
 	s.insert(e)
-	s.misses++
+	if !o.Ahead {
+		s.misses++
+	}
 	m.fills.Go(func() { m.run(p, f, fill) })
 	return p, Stored, nil
 }
@@ -156,7 +159,9 @@ func (m *Memory) settle(p *place, f *flight, w *Writer) error {
 	m.mu.Unlock()
 	s := m.shard(e.hash)
 	s.mu.Lock()
-	s.missBytes += w.total
+	if !e.ahead {
+		s.missBytes += w.total
+	}
 	s.mu.Unlock()
 	e.ready.Store(w.total)
 	m.release(p) // before anybody can know that it is whole: who does finds it evictable
@@ -174,7 +179,7 @@ func (m *Memory) fail(e *entry, f *flight, err error) {
 		f.mu.Unlock()
 		return
 	}
-	remember := m.config.Remember > 0 && m.ctx.Err() == nil && !IsFleeting(err)
+	remember := m.config.Remember > 0 && m.ctx.Err() == nil && !IsFleeting(err) && !e.ahead // who fetches ahead gives up early
 	if f.starved {
 		err, remember = weir.Errorf(weir.Unavailable, "no room came free in time: %w", err), false
 	}

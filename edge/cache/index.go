@@ -19,6 +19,7 @@ type entry struct {
 	length int64 // of the key
 	stamp  uint64
 	live   bool
+	ahead  bool                   // Options.Ahead
 	main   bool                   // the queue; guarded by Memory.mu
 	gone   bool                   // from the index; guarded by Memory.mu
 	uses   atomic.Uint32          // since it entered its queue, at most maxUses

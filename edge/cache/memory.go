@@ -240,6 +240,15 @@ func (m *Memory) Peek(key Key) (*Body, bool) {
 	return m.body(e.place), true
 }
 
+// Has says whether key is in memory or being filled, without counting as a request for it.
+func (m *Memory) Has(key Key) bool {
+	h := m.hash(&key)
+	s := m.shard(h)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.find(h, &key) != nil
+}
+
 func (m *Memory) hash(key *Key) uint64 {
 	if m.alike {
 		return 0

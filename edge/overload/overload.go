@@ -5,6 +5,7 @@
 package overload
 
 import (
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -37,10 +38,10 @@ func (l Level) String() string {
 
 // Load is what an edge sees of itself.
 type Load struct {
-	Fills     float64       // fills in flight, as a share of those allowed at once
-	QueueWait time.Duration // that the fill which began last had waited for its turn
+	Fills     float64       // reads in flight, as a share of those allowed at once
+	QueueWait time.Duration // the longest that one which still waits for its turn has waited
 	Memory    float64       // bytes that cannot be evicted (fills, bodies being sent, dead bytes), as a share of the budget
-	Scheduler time.Duration // that goroutines wait for a processor: a high percentile of the runtime's latencies
+	Scheduler time.Duration // that goroutines keep waiting for a processor: see Scheduler and Lasting
 }
 
 // limits are where a level begins. It ends where every part is below three quarters of that: otherwise an edge at the
@@ -51,12 +52,13 @@ type limits struct {
 }
 
 // Each part alone is enough. Busy is where work for later costs those who wait now; Overloaded is where a miss would most
-// likely end by its deadline, so that refusing it at once (503, and Retry-After) serves its player better.
+// likely end by its deadline, so that refusing it at once (503, and Retry-After) serves its player better. That all reads
+// allowed at once are in flight is no such sign: what waits its turn for a moment is served, and how long it waits is seen.
 func thresholds(l Level) limits {
 	if l == Busy {
 		return limits{fills: 0.50, queueWait: 100 * time.Millisecond, memory: 0.50, scheduler: 5 * time.Millisecond}
 	}
-	return limits{fills: 1.00, queueWait: 2 * time.Second, memory: 0.90, scheduler: 100 * time.Millisecond}
+	return limits{fills: math.Inf(1), queueWait: 2 * time.Second, memory: 0.90, scheduler: 100 * time.Millisecond}
 }
 
 const hysteresis = 0.75

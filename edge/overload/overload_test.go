@@ -28,15 +28,16 @@ func TestNext(t *testing.T) {
 	f(calm, overload.Load{Memory: 0.5}, busy)
 	f(calm, overload.Load{QueueWait: 100 * time.Millisecond}, busy)
 	f(calm, overload.Load{Scheduler: 5 * time.Millisecond}, busy)
-	f(calm, overload.Load{Fills: 1}, overloaded)
+	f(calm, overload.Load{Fills: 1}, busy)
+	f(overloaded, overload.Load{Fills: 1000}, busy)
 	f(busy, overload.Load{Memory: 0.9}, overloaded)
 	f(calm, overload.Load{QueueWait: 2 * time.Second}, overloaded)
 	f(busy, overload.Load{Scheduler: 100 * time.Millisecond}, overloaded)
 	// near a limit a level stays
 	f(busy, overload.Load{Fills: 0.38}, busy)
 	f(busy, overload.Load{Fills: 0.37}, calm)
-	f(overloaded, overload.Load{Fills: 0.75}, overloaded)
-	f(overloaded, overload.Load{Fills: 0.74}, busy)
+	f(overloaded, overload.Load{Memory: 0.68}, overloaded)
+	f(overloaded, overload.Load{Memory: 0.67}, busy)
 	f(overloaded, overload.Load{Memory: 0.2, Scheduler: time.Millisecond}, calm)
 	f(busy, overload.Load{QueueWait: time.Second}, busy)
 }
@@ -70,12 +71,12 @@ func TestGuard(t *testing.T) {
 	allowed(true, true)
 	g.Observe(now, overload.Load{Fills: 0.6})
 	allowed(false, true)
-	g.Observe(now, overload.Load{Fills: 1.2})
+	g.Observe(now, overload.Load{Memory: 1.2})
 	allowed(false, false)
 	if got := g.Observe(now.Add(900*time.Millisecond), overload.Load{}); got != overloaded {
 		t.Errorf("after 0.9 s of calm the level is %v: it must hold a second", got)
 	}
-	if got := g.Observe(now.Add(950*time.Millisecond), overload.Load{Fills: 1.2}); got != overloaded {
+	if got := g.Observe(now.Add(950*time.Millisecond), overload.Load{Memory: 1.2}); got != overloaded {
 		t.Errorf("the level is %v", got)
 	}
 	if got := g.Observe(now.Add(1900*time.Millisecond), overload.Load{}); got != overloaded {
@@ -96,7 +97,7 @@ func TestGuardFromManyGoroutines(t *testing.T) {
 	for i := range 4 {
 		wg.Go(func() {
 			for n := range 1000 {
-				g.Observe(time.Unix(int64(n), 0), overload.Load{Fills: float64((n+i)%3) / 2})
+				g.Observe(time.Unix(int64(n), 0), overload.Load{Memory: float64((n+i)%3) / 2})
 				if !g.Allow(overload.Hit) {
 					t.Error("a hit is not allowed")
 				}
@@ -117,6 +118,15 @@ func TestScheduler(t *testing.T) {
 	<-done
 	if got := s.Wait(); got < 0 || got > time.Minute {
 		t.Errorf("Wait = %v", got)
+	}
+}
+
+func TestLasting(t *testing.T) {
+	var l overload.Lasting
+	for i, c := range []struct{ seen, want time.Duration }{{9, 0}, {8, 0}, {7, 0}, {8, 0}, {9, 7}, {9, 7}, {9, 7}, {9, 8}, {1, 1}, {9, 1}} {
+		if got := l.Least(c.seen); got != c.want {
+			t.Errorf("look %d: Least(%d) = %d, want %d", i, c.seen, got, c.want)
+		}
 	}
 }
 

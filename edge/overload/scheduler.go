@@ -3,6 +3,7 @@ package overload
 import (
 	"math"
 	"runtime/metrics"
+	"slices"
 	"time"
 )
 
@@ -61,4 +62,21 @@ func percentile(counts []uint64, bounds []float64, share float64) time.Duration 
 		left -= n
 	}
 	return 0
+}
+
+// lasting is how many looks in a row something must be seen in.
+const lasting = 5
+
+// Lasting tells a pressure that lasts from a moment's: a pause of the whole machine, or one collection of garbage, is over
+// before anything could be done about it. The zero value is ready; it is used by one goroutine.
+type Lasting struct {
+	seen [lasting]time.Duration
+	n    int
+}
+
+// Least takes one more look and returns the least of the last five.
+func (l *Lasting) Least(d time.Duration) time.Duration {
+	l.seen[l.n%lasting] = d
+	l.n++
+	return slices.Min(l.seen[:])
 }
