@@ -77,6 +77,16 @@ func isToken(b []byte) bool {
 	return true
 }
 
+// loggedMethod is what logs say of a method. Any token is one, a ticket also, as the bytes before a lost line end are.
+func loggedMethod(method []byte) []byte {
+	for _, c := range method {
+		if c != '-' && (c < 'A' || c > 'Z') || len(method) > 20 {
+			return []byte("other")
+		}
+	}
+	return method
+}
+
 // tokenBytes is never written after it was made.
 var tokenBytes = func() (t [256]bool) {
 	for _, c := range []byte("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") {
