@@ -59,7 +59,7 @@ func frame(b []byte) (one asked, rest []byte, ok bool) {
 	one = asked{method: string(m[1]), last: m[3][0] == '0'}
 	b = b[len(m[0]):]
 	var lengths, codings []string
-	hosts := 0
+	hosts, closed := 0, false
 	for !bytes.HasPrefix(b, []byte("\r\n")) {
 		f := fieldLine.FindSubmatch(b)
 		if f == nil {
@@ -74,11 +74,17 @@ func frame(b []byte) (one asked, rest []byte, ok bool) {
 		case "host":
 			hosts++
 		case "connection":
-			value = strings.ToLower(value)
-			one.last = strings.Contains(value, "close") || one.last && !strings.Contains(value, "keep-alive")
+			for option := range strings.SplitSeq(strings.ToLower(value), ",") {
+				switch strings.Trim(option, " \t") {
+				case "close":
+					closed = true
+				case "keep-alive":
+					one.last = false
+				}
+			}
 		}
 	}
-	b = b[2:]
+	b, one.last = b[2:], one.last || closed
 	switch {
 	case hosts > 1, hosts == 0 && m[3][0] == '1', len(lengths)+len(codings) > 1:
 		return one, nil, false
