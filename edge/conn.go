@@ -42,6 +42,7 @@ type conn struct {
 	tcp      *net.TCPConn // nil if the listener is not TCP's
 	tls      *tls.Conn    // nil if it is not encrypted
 	raw      syscall.RawConn
+	unshaken func(error)        // counts a failed handshake; nil without TLS, or after the first read
 	at       func(point string) // nil: no named points
 
 	holding bool   // the next bytes written are a header, and ReadFrom follows
@@ -97,6 +98,9 @@ func (c *conn) Read(p []byte) (int, error) {
 	}
 	for {
 		n, err := c.Conn.Read(p)
+		if c.unshaken != nil {
+			c.handshook(err)
+		}
 		if !c.parking.Load() {
 			return n, err
 		}

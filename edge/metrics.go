@@ -32,6 +32,7 @@ type metrics struct {
 	fillGood, fillBad         prometheus.Observer
 	requestsTotal, bytesTotal *prometheus.CounterVec
 	headReads                 *prometheus.CounterVec
+	handshakes                handshakes
 }
 
 // Results of a head read.
@@ -43,7 +44,7 @@ const (
 )
 
 func newMetrics() *metrics {
-	m := &metrics{heads: map[string]prometheus.Counter{}}
+	m := &metrics{heads: map[string]prometheus.Counter{}, handshakes: newHandshakes()}
 	m.requestsTotal = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "weir_edge_requests_total",
 		Help: "Answered requests by what was asked for and status."}, []string{"class", "status"})
 	m.bytesTotal = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "weir_edge_response_bytes_total",
@@ -127,7 +128,7 @@ func ofRulings(r *rulings.Rulings) []prometheus.Collector {
 func (m *metrics) register(r prometheus.Registerer, h *handler, open *openConns) error {
 	o := h.origin
 	for _, collector := range slices.Concat(ofCache(h.cache), ofRulings(h.rulings), []prometheus.Collector{m.requestsTotal, m.bytesTotal,
-		m.headReads, m.fillSeconds, m.panics, m.slow, m.refused,
+		m.headReads, m.fillSeconds, m.panics, m.slow, m.refused, m.handshakes,
 		count("weir_edge_origin_retries_total", "Reads of the object store asked again after a break.", func() int64 { n, _ := o.Counts(); return n }),
 		count("weir_edge_origin_damaged_total", "Reads of the object store whose bytes failed their checksum.", func() int64 { _, n := o.Counts(); return n }),
 		count("weir_edge_shared_hits_total", "Index pages that came from the shared cache.", func() int64 { n, _ := o.SharedCounts(); return n }),
