@@ -49,6 +49,7 @@ type conn struct {
 	held    []byte // that header
 	out     stream // of the response being sent: there is one at a time
 	account *account
+	line    line
 
 	send func(fd uintptr) bool // sendSome as a value made once: a closure for each call is an allocation
 	sending
@@ -95,9 +96,13 @@ func (c *conn) enter(p phase) {
 func (c *conn) Read(p []byte) (int, error) {
 	if c.phase() == phaseHandling {
 		c.enter(phaseReading)
+		c.line = lineSeen
 	}
 	for {
 		n, err := c.Conn.Read(p)
+		if c.line != lineSeen {
+			c.lookAtLine(p[:n])
+		}
 		if c.unshaken != nil {
 			c.handshook(err)
 		}

@@ -30,6 +30,7 @@ type asked struct {
 
 var (
 	emptyLines  = regexp.MustCompile(`^(?:\r?\n)+`)
+	bareLF      = regexp.MustCompile(`^(?:\r\n)*(?:[^\r\n]|\r+[^\r\n])*\n`) // in the first line, or before it
 	requestLine = regexp.MustCompile("^([-!#$%&'*+.^_`|~0-9A-Za-z]+) ([^\\x00-\\x20\\x7f]+) HTTP/1\\.([01])\r?\n")
 	fieldLine   = regexp.MustCompile("^([-!#$%&'*+.^_`|~0-9A-Za-z]+):[ \t]*([^\\x00\r\n]*?)[ \t]*\r\n")
 	chunkLine   = regexp.MustCompile("^([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\r\n]*)?\r\n")
@@ -38,6 +39,9 @@ var (
 // framed reads requests until the end, or until one that is malformed or cut off: that is left. It knows nothing of what
 // it tests.
 func framed(b []byte) (all []asked, left []byte) {
+	if bareLF.Match(b) {
+		return nil, b
+	}
 	for {
 		b = b[len(emptyLines.Find(b)):]
 		one, rest, ok := frame(b)
