@@ -33,6 +33,7 @@ func TestCertificatesChangeUnderLoad(t *testing.T) {
 	cert, key := certify(t, dir, 1)
 	s := start(t, 100_000, func(e *edge.Server) { e.TLSCert, e.TLSKey = cert, key })
 	s.list(weir.Complete, 6)
+	handshake(t, s.addr) // the first pair is read
 	url := "https://" + s.addr + s.url(videoID+"/1.m4s")
 	ctx, cancel := context.WithCancel(t.Context())
 	var clients sync.WaitGroup
