@@ -4,10 +4,10 @@ SHELL := /bin/bash
 BIN := bin/weir
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 
-.PHONY: help run build players tools test lint fmt unit race system browser engines stack fuzz bench full clean
+.PHONY: help run build players tools test lint fmt unit race system browser engines stack fuzz fuzz-long bench full clean
 
 help: ## List the targets
-	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: ## Install what is missing, build, start everything on ./data, ingest a demo (or MASTER=movie.mkv)
 	@scripts/run "$(MASTER)"
@@ -50,6 +50,9 @@ stack: ## A whole installation on real engines, played in Chromium while its par
 
 fuzz: ## Every fuzz target: its seeds, then 10 s
 	@scripts/test fuzz
+
+fuzz-long: ## The edge's parsers, 10 minutes each; the result goes to bench/results
+	@scripts/bench.d/fuzz
 
 bench: ## Measure and write dated results to bench/results
 	@scripts/bench

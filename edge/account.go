@@ -53,7 +53,7 @@ func (h *handler) record(ctx *fasthttp.RequestCtx, t *target, status int) {
 		return
 	}
 	req := &ctx.Request.Header
-	a.Time, a.Method, a.Path, a.Status = ctx.Time(), ctx.Method(), t.path, status
+	a.Time, a.Method, a.Path, a.Status = ctx.Time(), loggedMethod(ctx.Method()), t.path, status
 	a.FirstByte = time.Since(a.Time)
 	a.Client, a.Range = h.client(ctx), req.Peek("Range")
 	a.Asset, a.Revision = string(t.asset), int64(t.revision)

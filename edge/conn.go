@@ -42,12 +42,14 @@ type conn struct {
 	tcp      *net.TCPConn // nil if the listener is not TCP's
 	tls      *tls.Conn    // nil if it is not encrypted
 	raw      syscall.RawConn
+	unshaken func(error)        // counts a failed handshake; nil without TLS, or after the first read
 	at       func(point string) // nil: no named points
 
 	holding bool   // the next bytes written are a header, and ReadFrom follows
 	held    []byte // that header
 	out     stream // of the response being sent: there is one at a time
 	account *account
+	line    line
 
 	send func(fd uintptr) bool // sendSome as a value made once: a closure for each call is an allocation
 	sending
@@ -94,9 +96,16 @@ func (c *conn) enter(p phase) {
 func (c *conn) Read(p []byte) (int, error) {
 	if c.phase() == phaseHandling {
 		c.enter(phaseReading)
+		c.line = lineSeen
 	}
 	for {
 		n, err := c.Conn.Read(p)
+		if c.line != lineSeen {
+			c.lookAtLine(p[:n])
+		}
+		if c.unshaken != nil {
+			c.handshook(err)
+		}
 		if !c.parking.Load() {
 			return n, err
 		}

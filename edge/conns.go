@@ -27,9 +27,12 @@ func (o *openConns) changed(nc net.Conn, state fasthttp.ConnState) {
 	c := nc.(*conn) // the listener makes no others
 	switch state {
 	case fasthttp.StateActive:
-		c.enter(phaseReading)
+		if c.enter(phaseReading); c.line == lineAhead { // it was read with the request before
+			c.line = lineSeen
+		}
 	case fasthttp.StateIdle:
 		c.enter(phaseIdle)
+		c.line = lineAhead
 	case fasthttp.StateNew:
 		o.mu.Lock()
 		defer o.mu.Unlock()

@@ -125,7 +125,7 @@ func (h *handler) finish(ctx *fasthttp.RequestCtx, t *target) {
 		h.metrics.bytes[t.what].Add(float64(len(ctx.Response.Body())))
 	}
 	if h.log.Enabled(h.ctx, slog.LevelDebug) {
-		h.log.Debug("request", "method", string(ctx.Method()), "path", string(t.path), "status", status,
+		h.log.Debug("request", "method", string(loggedMethod(ctx.Method())), "path", string(t.path), "status", status,
 			"ticket", weir.RedactTicket(string(t.ticket)), "client", h.client(ctx).String(), "took", time.Since(ctx.Time()))
 	}
 }

@@ -51,6 +51,7 @@ type mediaListener struct {
 	net.Listener
 	tls    *tls.Config        // nil: in the clear
 	at     func(point string) // nil: no named points
+	fail   func(error)        // told of each TLS handshake that fails
 	room   func() bool
 	refuse func(net.Conn) // takes the connection over
 	ready  chan *conn
@@ -80,8 +81,12 @@ func (l mediaListener) accept(over <-chan struct{}) {
 			l.refuse(c)
 			continue
 		}
+		mc := newConn(c, l.tls, l.at)
+		if mc.tls != nil {
+			mc.unshaken = l.fail
+		}
 		select {
-		case l.ready <- newConn(c, l.tls, l.at):
+		case l.ready <- mc:
 		case <-over:
 			_ = c.Close()
 		}

@@ -35,6 +35,7 @@ type metrics struct {
 	fillGood, fillBad         prometheus.Observer
 	requestsTotal, bytesTotal *prometheus.CounterVec
 	headReads                 *prometheus.CounterVec
+	handshakes                handshakes
 }
 
 // Results of a head read.
@@ -46,7 +47,7 @@ const (
 )
 
 func newMetrics() *metrics {
-	m := &metrics{heads: map[string]prometheus.Counter{}}
+	m := &metrics{heads: map[string]prometheus.Counter{}, handshakes: newHandshakes()}
 	m.requestsTotal = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "weir_edge_requests_total",
 		Help: "Answered requests by what was asked for and status."}, []string{"class", "status"})
 	m.bytesTotal = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "weir_edge_response_bytes_total",
@@ -168,7 +169,7 @@ func ofPressure(h *handler) []prometheus.Collector {
 // register adds the metrics, and those read from the handler's parts, to r.
 func (m *metrics) register(r prometheus.Registerer, h *handler, open *openConns) error {
 	for _, collector := range slices.Concat(ofCache(h.cache), ofOrigin(h.tiers.origin), ofRulings(h.rulings), h.tiers.metrics(), ofPeers(h.tiers.peer), ofPressure(h), []prometheus.Collector{m.requestsTotal, m.bytesTotal,
-		m.headReads, m.fillSeconds, m.panics, m.slow, m.refused,
+		m.headReads, m.fillSeconds, m.panics, m.slow, m.refused, m.handshakes,
 		gauge("weir_edge_index_bytes", "About the bytes of heads, pages and manifests in memory.", h.shelf.size),
 		gauge("weir_edge_connections", "Open client connections.", func() int64 { return int64(open.count()) }),
 		gauge("weir_edge_idle_connections", "Client connections that wait without buffers.", func() int64 { return int64(open.idlers()) }),

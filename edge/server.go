@@ -77,7 +77,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		if err != nil {
 			return errors.Join(err, ln.Close())
 		}
-		media.tls = certs.config()
+		media.tls, media.fail = certs.config(), h.metrics.handshakes.failed
 		h.shelf.reads.Go(func() { certs.watch(h.ctx, certificateTick) })
 	}
 	s.open.revived, s.open.over, s.open.idle = media.ready, make(chan struct{}), h.config.IdleTimeout

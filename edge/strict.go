@@ -37,6 +37,37 @@ func checkFraming(req *fasthttp.RequestHeader) error {
 	return nil
 }
 
+// line is how far the first line of a request was read.
+type line uint8
+
+const (
+	lineAhead line = iota // nothing of it
+	lineBegun
+	lineAtCR // its last byte is CR
+	lineSeen // all of it, or it came with the request before and only fasthttp sees it
+)
+
+// lookAtLine makes a LF without CR that ends a request's first line NUL, which makes that line malformed. fasthttp forgives it
+// there (as RFC 9112 section 2.2 allows) and keeps no copy of that line. p is what was read.
+func (c *conn) lookAtLine(p []byte) {
+	for c.line != lineSeen && len(p) > 0 {
+		i := bytes.IndexByte(p, '\n')
+		switch {
+		case i < 0 && p[len(p)-1] == '\r':
+			c.line = lineAtCR
+			return
+		case i < 0:
+			c.line = lineBegun
+			return
+		case i == 0 && c.line != lineAtCR, i > 0 && p[i-1] != '\r':
+			p[i], c.line = 0, lineSeen
+		case i > 1 || c.line != lineAhead: // else it is an empty line before
+			c.line = lineSeen
+		}
+		p = p[i+1:]
+	}
+}
+
 // framing counts the fields that say where a request ends and who is asked.
 type framing struct{ lengths, codings, hosts int }
 
@@ -75,6 +106,16 @@ func isToken(b []byte) bool {
 		}
 	}
 	return true
+}
+
+// loggedMethod is what logs say of a method. Any token is one, a ticket also, as the bytes before a lost line end are.
+func loggedMethod(method []byte) []byte {
+	for _, c := range method {
+		if c != '-' && (c < 'A' || c > 'Z') || len(method) > 20 {
+			return []byte("other")
+		}
+	}
+	return method
 }
 
 // tokenBytes is never written after it was made.

@@ -3,15 +3,22 @@ package edge
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"net"
 	"os"
+	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // certificateTick is how often the files of a certificate are looked at.
-const certificateTick = 5 * time.Second
+const certificateTick = time.Second
 
 // certificates is a certificate that follows its files.
 type certificates struct {
@@ -86,4 +93,41 @@ func (c *certificates) check() {
 func (c *certificates) config() *tls.Config {
 	return &tls.Config{MinVersion: tls.VersionTLS13, NextProtos: []string{"http/1.1"},
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return c.current.Load(), nil }}
+}
+
+// handshakes counts the TLS handshakes that fail, by kind.
+type handshakes struct{ *prometheus.CounterVec }
+
+func newHandshakes() handshakes {
+	return handshakes{prometheus.NewCounterVec(prometheus.CounterOpts{Name: "weir_edge_tls_handshake_failures_total",
+		Help: "TLS handshakes that failed: plain (no TLS was spoken), version (older than 1.3), refused (by the client), closed, timeout, other."}, []string{"kind"})}
+}
+
+// failed counts what a read or write before the end of a handshake says.
+func (h handshakes) failed(err error) { h.WithLabelValues(handshakeFailure(err)).Inc() }
+
+func handshakeFailure(err error) string {
+	var plain tls.RecordHeaderError
+	var op *net.OpError
+	switch {
+	case errors.As(err, &plain):
+		return "plain"
+	case errors.As(err, &op) && op.Op == "remote error": // an alert
+		return "refused"
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return "timeout"
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return "closed"
+	case strings.Contains(err.Error(), "unsupported versions"): // crypto/tls has no name for it
+		return "version"
+	}
+	return "other"
+}
+
+// handshook is told what a read gave, and counts it if it was the end of a handshake that failed.
+func (c *conn) handshook(err error) {
+	if err != nil && !c.tls.ConnectionState().HandshakeComplete {
+		c.unshaken(err)
+	}
+	c.unshaken = nil
 }
