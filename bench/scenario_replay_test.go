@@ -36,7 +36,6 @@ func TestReplay(t *testing.T) {
 	}
 	f("films", none.URL, 1, "0.0000", "0.0000")
 	f("live", none.URL, 0, "0.0000", "")
-	f("few", all.URL, 1<<40, "", "same")
 	f("tail", all.URL+"/t/ticket", 1<<40, "", "same")
 	f("mixed", all.URL, 1<<40, "", "same")
 	f("clips", all.URL+"/t/ticket/", 1<<40, "", "same")

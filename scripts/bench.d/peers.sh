@@ -281,7 +281,7 @@ side_by_side() {
   ulimit -n "$(ulimit -Hn)" # a herd is a socket each, on both sides
   local out=${OUT:-bench/results/$(date -u +%Y-%m-%d)-$1.md}
   case $1 in
-    hit | herd | faults) "$1" >"$out.part" ;;
+    hit | herd | faults | ratio) "$1" >"$out.part" ;;
     wrk) wrk_agrees >"$out.part" ;;
     page)
       page "${2:-}"
