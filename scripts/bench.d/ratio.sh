@@ -65,12 +65,11 @@ ratio() {
 
 # up_only SERVER starts an origin and one server before it; down_only stops both.
 up_only() {
-  local WEIR_FLAGS="${WEIR_FLAGS:-} --tickets=off"
   work=${work:-$(mktemp -d)}
   trap stop_all EXIT
   start_origin
   case $1 in
-    weir) start_weir ;;
+    weir*) start_weir "$1" --tickets=off ;;
     *) scripts/peers up "$1" "$ORIGIN" >&2 ;;
   esac
 }
@@ -90,18 +89,18 @@ awake() {
 
 down_only() {
   local p
-  for p in "${weir_pid:-}" "${origin_pid:-}"; do
+  for p in "${weir_pids[@]}" "${origin_pid:-}"; do
     [ -z "$p" ] || { kill "$p" && wait "$p"; } 2>/dev/null || true
   done
-  weir_pid='' origin_pid=''
+  weir_pids=() origin_pid=''
   scripts/peers down >&2
-  rm -rf "$work/data"
+  rm -rf "$work"/weir*
 }
 
 # open_url SERVER: what stands before /bench/ where nobody asks for a ticket.
 open_url() {
   case $1 in
-    weir) echo "$WEIR_EDGE" ;;
+    weir*) echo "${weir_edge[$1]}" ;;
     nginx) scripts/peers url nginx /open | sed 's/?.*//' ;;
     varnish) scripts/peers url varnish "" ;;
   esac
