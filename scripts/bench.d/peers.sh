@@ -286,6 +286,40 @@ page() {
   done
   "$weir" bench compare "${files[@]}" --report "${1:-bin/bench.html}"
   echo "The page is ${1:-bin/bench.html}" >&2
+  picture "${1:-bin/bench.html}" "${PICTURE:-bin/bench.png}"
+}
+
+# picture HTML PNG takes the README's screenshot: make docs/images/bench.png of one with PICTURE=.
+picture() {
+  local profile
+  profile=$(mktemp -d)
+  timeout 60 chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --user-data-dir="$profile" --window-size=1280,1600 \
+    --screenshot="$(realpath -m "$2")" "file://$(realpath "$1")" >/dev/null 2>&1 || echo "bench: Chromium made no picture" >&2
+  rm -rf "$profile"
+  [ ! -e "$2" ] || echo "The picture is $2, $(stat -c %s "$2") bytes" >&2
+}
+
+# churn opens a connection for every request.
+churn() {
+  local s i
+  up
+  peers=$(tr ' ' '\n' <<<"$servers" | grep -v '^weir' | xargs)
+  head_of "churn" churn
+  echo "Playlists of 1,500 bytes, a new connection for each, 64 at once."
+  echo
+  echo "| server | requests/s | requests per CPU-s | p99 ms | failed | of the better peer |"
+  echo "|---|---|---|---|---|---|"
+  rm -rf "$work/cell"
+  mkdir -p "$work/cell"
+  for i in $(seq "$RUNS"); do
+    for s in $servers; do
+      "$weir" bench churn "$(url "$s" /bench/1500/churn.m3u8)" --for "${SECONDS_EACH}s" --warm 1 -c 64 --server-pid "$(pid "$s")" --name "$s" \
+        --out "$work/cell/$s.$i.json" --json >/dev/null || true # what it found is in the result
+    done
+  done
+  for s in $servers; do
+    echo "| $s | $(num "$(of '.requests / .seconds' "$s")") | $(num "$(of "$requests_per_cpu" "$s")") | $(num "$(of '.kinds[0].total.p99_ms' "$s")") | $(of '[.errors[]] | add // 0' "$s") | $(div "$(of "$requests_per_cpu" "$s")" "$(better "$requests_per_cpu")") |"
+  done
 }
 
 # side_by_side NAME runs one of the above and keeps what it wrote.
@@ -298,7 +332,7 @@ side_by_side() {
   ulimit -n "$(ulimit -Hn)" # a herd is a socket each, on both sides
   local out=${OUT:-bench/results/$(date -u +%Y-%m-%d)-$1.md}
   case $1 in
-    hit | herd | faults | ratio) "$1" >"$out.part" ;;
+    hit | herd | faults | ratio | churn) "$1" >"$out.part" ;;
     wrk) wrk_agrees >"$out.part" ;;
     page)
       page "${2:-}"
