@@ -33,6 +33,7 @@ type Origin struct {
 type Reads struct {
 	Total int64            `json:"total"`
 	Bytes int64            `json:"bytes"` // of the whole bodies that were asked for
+	Sent  int64            `json:"sent"`  // bytes of bodies that were handed out: of a range only those
 	Paths map[string]int64 `json:"paths"` // at most 100,000 of them
 }
 
@@ -73,7 +74,13 @@ func (o *Origin) body(w http.ResponseWriter, r *http.Request, size int64) {
 	if o.Faults != nil {
 		w = o.Faults.wrap(w, r, size)
 	}
-	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(b))
+	out := &sending{ResponseWriter: w}
+	defer func() { // a fault may panic
+		o.mu.Lock()
+		o.reads.Sent += out.n
+		o.mu.Unlock()
+	}()
+	http.ServeContent(out, r, "", time.Time{}, bytes.NewReader(b))
 }
 
 func contentType(path string) string {
@@ -108,7 +115,7 @@ func (o *Origin) report(w http.ResponseWriter, r *http.Request) {
 	case http.MethodGet:
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Cache-Control", "no-store")
-		one := Reads{Total: o.reads.Total, Bytes: o.reads.Bytes, Paths: o.reads.Paths}
+		one := Reads{Total: o.reads.Total, Bytes: o.reads.Bytes, Sent: o.reads.Sent, Paths: o.reads.Paths}
 		if p := r.URL.Query().Get("path"); p != "" {
 			one.Paths = map[string]int64{p: o.reads.Paths[p]}
 		}
@@ -118,3 +125,19 @@ func (o *Origin) report(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "GET or DELETE", http.StatusMethodNotAllowed)
 	}
 }
+
+// sending counts the bytes of a body that went out.
+type sending struct {
+	http.ResponseWriter
+	n int64
+}
+
+// Write hands on.
+func (s *sending) Write(b []byte) (int, error) {
+	n, err := s.ResponseWriter.Write(b)
+	s.n += int64(n)
+	return n, err
+}
+
+// Unwrap lets http.ResponseController reach what is below.
+func (s *sending) Unwrap() http.ResponseWriter { return s.ResponseWriter }

@@ -2,10 +2,6 @@ package bench
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
-	"io"
-	"net/http"
 	"net/url"
 	"sync"
 	"time"
@@ -82,24 +78,8 @@ func (h Herd) reads(ctx context.Context, t Target) (int64, error) {
 	if i := indexOwn(path); i >= 0 {
 		path = path[i:] // what a ticket puts before it does not reach the origin
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second) // the round may have outlasted the run
-	defer cancel()
-	ask := h.Origin.JoinPath("/-/reads")
-	ask.RawQuery = url.Values{"path": {path}}.Encode()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, ask.String(), nil)
-	if err != nil {
-		return 0, fmt.Errorf("ask the origin: %w", err)
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return 0, weir.Errorf(weir.Unavailable, "ask the origin how often it was read: %w", err)
-	}
-	defer resp.Body.Close()
-	var got Reads
-	if err := json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&got); err != nil {
-		return 0, weir.Errorf(weir.Unavailable, "the origin does not count its reads: %w", err)
-	}
-	return got.Paths[path], nil
+	got, err := askReads(ctx, h.Origin, path)
+	return got.Paths[path], err
 }
 
 // Flash is a flash crowd: viewers who all want a segment as soon as it is there. Arrivals are an open loop over the run's time, the

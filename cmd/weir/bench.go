@@ -25,6 +25,7 @@ type benchCmd struct {
 	Slow    benchSlow    `cmd:"" help:"Readers of a few bytes a second; counts who is cut off."`
 	Tokens  benchTokens  `cmd:"" help:"Many different tickets: URLs of a list, or a template with {n}."`
 	Faults  benchFaults  `cmd:"" help:"A cache before an origin that breaks (weir bench origin --faults): no body may be wrong or silently short."`
+	Replay  benchReplay  `cmd:"" help:"A trace of films or of live channels against a cache before weir bench origin: its byte hit ratio, and that of an LRU."`
 	Origin  benchOrigin  `cmd:"" help:"The origin to put behind the caches under test: known bodies, delays, faults, counted reads."`
 	Compare benchCompare `cmd:"" help:"Result files side by side: a table of ratios, and a page with charts."`
 }
@@ -162,15 +163,41 @@ type benchHerd struct {
 
 // Run sends herds.
 func (c benchHerd) Run(e env) error {
-	var h bench.Herd
-	if c.Origin != "" {
-		u, err := url.Parse(c.Origin)
-		if err != nil || !isWebURL(c.Origin) {
-			return weir.Errorf(weir.Invalid, "--origin %q is not a URL", c.Origin)
-		}
-		h.Origin = u
+	origin, err := originURL(c.Origin)
+	if err != nil {
+		return err
 	}
-	return c.simple(e, h)
+	return c.simple(e, bench.Herd{Origin: origin})
+}
+
+// originURL reads --origin; nil is none.
+func originURL(raw string) (*url.URL, error) {
+	if raw == "" {
+		return nil, nil
+	}
+	u, err := url.Parse(raw)
+	if err != nil || !isWebURL(raw) {
+		return nil, weir.Errorf(weir.Invalid, "--origin %q is not a URL", raw)
+	}
+	return u, nil
+}
+
+type benchReplay struct {
+	benchFlags
+	Origin   string   `help:"The weir bench origin behind the cache." required:"" placeholder:"URL"`
+	Trace    string   `help:"What is asked for: films, clips, live, few, tail or mixed." default:"films" placeholder:"NAME"`
+	Requests int      `help:"How many." default:"50000" placeholder:"N"`
+	Scale    int64    `help:"Segments are so many times the trace's, which are 4 to 48 KB." default:"4" placeholder:"N"`
+	Cache    byteSize `help:"The size of the cache, for the LRU that it is compared with." default:"96MiB" placeholder:"SIZE"`
+}
+
+// Run replays.
+func (c benchReplay) Run(e env) error {
+	origin, err := originURL(c.Origin)
+	if err != nil {
+		return err
+	}
+	return c.simple(e, bench.Replay{Origin: origin, Trace: c.Trace, Requests: c.Requests, Scale: c.Scale, Cache: int64(c.Cache)})
 }
 
 type benchSlow struct {

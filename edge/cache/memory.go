@@ -131,7 +131,7 @@ func New(config Config) (*Memory, error) {
 		m.shards[i].index = map[uint64]*entry{}
 	}
 	m.classes[0].log, m.classes[1].log = vodLog, liveLog
-	m.classes[0].queues.init(config.Budget / 10)
+	m.classes[0].queues.init(config.Budget / 4)
 	m.classes[1].queues.init(config.LiveShare / 2)
 	return m, nil
 }

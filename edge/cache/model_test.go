@@ -139,7 +139,7 @@ func (m *model) target(c int) int64 {
 	if c == 1 {
 		return m.share / 2
 	}
-	return m.budget / 10
+	return m.budget / 4
 }
 
 func (m *model) evicted(x *thing) {

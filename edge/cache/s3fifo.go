@@ -7,8 +7,10 @@ package cache
 // are remembered for a while and come back straight into the main queue, where an entry survives one round for each time
 // it was asked for (at most three). An entry that somebody reads is passed over, since evicting it would free nothing.
 //
-// The small queue has a tenth, as in the paper; of live a half, because what is new there is asked for until the window has
-// moved on, and never again: in a small queue it would miss its second viewer, in the main one it would outlive its use.
+// The small queue has a quarter, not the paper's tenth: that is worth 1 to 3 % less of films and clips, which win much more than
+// that over LRU, and 2 to 5 % more of live that nobody knows to be live, as behind a generic origin, whose newest segments a
+// small queue drops before their second viewer. Of what is known to be live it has a half, because what is new there is asked
+// for until the window has moved on, and never again: in the main queue it would outlive its use.
 type s3fifo struct {
 	small, main fifo
 	smallTarget int64 // bytes the small queue may hold while the main queue has something to evict

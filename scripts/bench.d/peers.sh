@@ -4,7 +4,7 @@
 #
 #   SECONDS_EACH=8       how long each measurement takes (CI: 2)
 #   RUNS=5               runs of each cell, one server after the other; the median counts
-#   SERVERS="weir nginx varnish"   SIZES="1m 256k 64k 1500"   CONNECTIONS="8 512"   CLIENTS="copy discard"
+#   SERVERS="weir nginx varnish" (hit: weir-huge and weir-small)   SIZES="1m 256k 64k 1500"   CONNECTIONS="8 512"   CLIENTS="copy discard"
 #   HERDS="50 1000"      clients of a herd
 #   WEIR_FLAGS           further flags of the weir that is measured; the same for all cells
 #   WEIR_TICKET          a native ticket for bench/ that this weir takes, if it cannot be asked for one
@@ -18,24 +18,28 @@ start_origin() {
   read -r ORIGIN <&"${ORIGIN_PROCESS[0]}" || { echo "bench: the origin did not start" >&2; exit 1; }
 }
 
-# start_weir starts an edge before the origin, with tickets on, and sets WEIR_EDGE and TICKET. It fails if this weir has no
-# generic origin mode.
+declare -A weir_edge weir_ticket weir_pids
+
+# start_weir NAME [FLAGS] starts an edge before the origin, with tickets on, and fills the tables above.
 start_weir() {
-  local help
-  help=$("$weir" serve --help)
-  grep -q -- --origin= <<<"$help" || return 1
+  local name=$1 line='' i
+  shift
   # shellcheck disable=SC2086
-  coproc WEIR_PROCESS { exec "$weir" serve --roles=edge --origin "$ORIGIN" --json --log-level warn --data "$work/data" \
-    --edge-listen 127.0.0.1:0 --admin-listen 127.0.0.1:0 --listen 127.0.0.1:0 --cache-bytes "${WEIR_PEERS_CACHE_MB:-1024}MiB" ${WEIR_FLAGS:-}; }
-  weir_pid=$WEIR_PROCESS_PID
-  local line
-  read -r line <&"${WEIR_PROCESS[0]}" || { echo "bench: weir did not start" >&2; exit 1; }
-  WEIR_EDGE=$(jq -re '.edge // .Edge' <<<"$line")
-  WEIR_EDGE=http://${WEIR_EDGE#http://}
-  case " ${WEIR_FLAGS:-} " in
-    *" --tickets=off "*) TICKET= ;;
+  "$weir" serve --roles=edge --origin "$ORIGIN" --json --log-level warn --data "$work/$name" \
+    --edge-listen 127.0.0.1:0 --admin-listen 127.0.0.1:0 --listen 127.0.0.1:0 --cache-bytes "${WEIR_PEERS_CACHE_MB:-1024}MiB" "$@" ${WEIR_FLAGS:-} >"$work/$name.ready" &
+  weir_pids[$name]=$!
+  for i in $(seq 300); do
+    read -r line <"$work/$name.ready" && break
+    kill -0 "${weir_pids[$name]}" 2>/dev/null || break
+    sleep 0.1
+  done
+  [ -n "$line" ] || { echo "bench: $name did not start" >&2; exit 1; }
+  weir_edge[$name]=http://$(jq -re '.edge // .Edge' <<<"$line" | sed 's#^https*://##')
+  [ "$name" != weir-tls ] || weir_edge[$name]=${weir_edge[$name]/http:/https:}
+  case " $* ${WEIR_FLAGS:-} " in
+    *" --tickets=off "*) weir_ticket[$name]= ;;
     *)
-      TICKET=${WEIR_TICKET:-$("$weir" keys ticket bench/ --admin "$(jq -re .admin <<<"$line")")} || {
+      weir_ticket[$name]=${WEIR_TICKET:-$("$weir" keys ticket bench/ --admin "$(jq -re .admin <<<"$line")")} || {
         echo "bench: no ticket for bench/: set WEIR_TICKET, or WEIR_FLAGS=--tickets=off to measure without" >&2
         exit 1
       }
@@ -43,22 +47,32 @@ start_weir() {
   esac
 }
 
+# flags_of a weir by its name.
+flags_of() {
+  case $1 in
+    weir-huge) echo --cache-pages huge ;;
+    weir-small) echo --cache-pages small ;;
+    weir-tls) echo --edge-cert "$PWD/bin/bench-cert.pem" --edge-key "$PWD/bin/bench-key.pem" ;;
+  esac
+}
+
 up() {
+  local s
   work=$(mktemp -d)
   trap stop_all EXIT
   scripts/tools peers
   start_origin "$@"
-  if [[ " $servers " = *" weir "* ]] && ! start_weir; then
-    echo "bench: this weir has no serve --origin: it is left out" >&2
-    servers=${servers/weir/}
-  fi
+  for s in $servers; do
+    # shellcheck disable=SC2046
+    [[ $s != weir* ]] || start_weir "$s" $(flags_of "$s")
+  done
   [[ " $servers " != *" nginx "* ]] || scripts/peers up nginx "$ORIGIN" >&2
   [[ " $servers " != *" varnish "* ]] || scripts/peers up varnish "$ORIGIN" >&2
   eval "$(scripts/peers env)"
 }
 
 stop_all() {
-  [ -z "${weir_pid:-}" ] || kill "$weir_pid" 2>/dev/null || true
+  [ ${#weir_pids[@]} -eq 0 ] || kill "${weir_pids[@]}" 2>/dev/null || true
   [ -z "${origin_pid:-}" ] || kill "$origin_pid" 2>/dev/null || true
   scripts/peers down
   wait
@@ -68,15 +82,14 @@ stop_all() {
 # url SERVER PATH with the right that the server asks for
 url() {
   case $1 in
-    weir) echo "$WEIR_EDGE${TICKET:+/t/$TICKET}$2" ;;
-    weir-tls) echo "${WEIR_EDGE/http:/https:}${TICKET:+/t/$TICKET}$2" ;;
+    weir*) echo "${weir_edge[$1]}${weir_ticket[$1]:+/t/${weir_ticket[$1]}}$2" ;;
     *) scripts/peers url "$1" "$2" ;;
   esac
 }
 
 pid() {
   case $1 in
-    weir*) echo "$weir_pid" ;;
+    weir*) echo "${weir_pids[$1]}" ;;
     nginx*) echo "$WEIR_NGINX_PID" ;;
     varnish) echo "$WEIR_VARNISH_PID" ;;
   esac
@@ -104,7 +117,7 @@ head_of() {
   echo "$(nproc) cores ($(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)), Linux $(uname -r), client, caches and origin on one machine; weir"
   echo "$("$weir" version | head -n 1), $(scripts/peers versions | paste -sd, | sed 's/,/, /g'). Runs alternate between the servers; each figure is the median"
   echo "of $RUNS runs of $SECONDS_EACH s. CPU-seconds are the kernel's, of the server's process and its children. nginx: proxy_cache in memory,"
-  echo "secure_link, sendfile, open_file_cache; Varnish: malloc, no tickets (scripts/peers). weir: \`serve --roles=edge --origin\`, tickets $([ -n "${TICKET:-}" ] && echo on || echo "off or not measured")${WEIR_FLAGS:+, $WEIR_FLAGS}."
+  echo "secure_link, sendfile, open_file_cache; Varnish: malloc, no tickets (scripts/peers). weir: \`serve --roles=edge --origin\`, tickets $([[ "${WEIR_FLAGS:-}" = *--tickets=off* ]] && echo off || echo on)${WEIR_FLAGS:+, $WEIR_FLAGS}."
   echo "Huge pages for shared memory: $(cat /sys/kernel/mm/transparent_hugepage/shmem_enabled 2>/dev/null || echo unknown)."
   echo
   echo "Command: \`SECONDS_EACH=$SECONDS_EACH RUNS=$RUNS scripts/bench $2\`"
@@ -128,7 +141,7 @@ run_cell() {
 hit() {
   local size connections client s name unit
   up
-  peers=${servers/weir/}
+  peers=$(tr ' ' '\n' <<<"$servers" | grep -v '^weir' | xargs)
   head_of "hit path" hit
   echo "| object | connections | client | server | Gbps | requests/s | Gb per CPU-s | requests per CPU-s | p99 ms | of the better peer |"
   echo "|---|---|---|---|---|---|---|---|---|---|"
@@ -148,11 +161,14 @@ hit() {
   tls
 }
 
-# tls compares with nginx's TLS: weir's edge speaks it on the same listener if it was given a certificate.
+# tls compares with nginx's TLS; weir has nginx's certificate.
 tls() {
-  local size s list=nginx-tls
-  [[ " $servers " = *" nginx "* ]] || return 0
-  [[ " $servers " != *" weir "* || " ${WEIR_FLAGS:-} " != *" --edge-cert"* ]] || list="weir-tls nginx-tls"
+  local size s list="weir-tls nginx-tls"
+  [[ " $servers " = *" nginx "* && " $servers " = *" weir"* ]] || return 0
+  cp "${WEIR_PEERS_DATA:-data/peers}/nginx/cert.pem" bin/bench-cert.pem
+  cp "${WEIR_PEERS_DATA:-data/peers}/nginx/key.pem" bin/bench-key.pem
+  # shellcheck disable=SC2046
+  start_weir weir-tls $(flags_of weir-tls)
   echo
   echo "TLS 1.3, 8 connections, client copies (it decrypts):"
   echo
@@ -170,7 +186,7 @@ tls() {
 herd() {
   local clients i s path
   up --delay 150ms
-  peers=${servers/weir/}
+  peers=$(tr ' ' '\n' <<<"$servers" | grep -v '^weir' | xargs)
   head_of "cold herd" herd
   echo "All clients ask for one URL that is in no cache; the origin waits 150 ms, then sends 1 MB. Every body is compared. ms from the moment of asking."
   echo
@@ -270,6 +286,40 @@ page() {
   done
   "$weir" bench compare "${files[@]}" --report "${1:-bin/bench.html}"
   echo "The page is ${1:-bin/bench.html}" >&2
+  picture "${1:-bin/bench.html}" "${PICTURE:-bin/bench.png}"
+}
+
+# picture HTML PNG takes the README's screenshot: make docs/images/bench.png of one with PICTURE=.
+picture() {
+  local profile
+  profile=$(mktemp -d)
+  timeout 60 chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --user-data-dir="$profile" --window-size=1280,1600 \
+    --screenshot="$(realpath -m "$2")" "file://$(realpath "$1")" >/dev/null 2>&1 || echo "bench: Chromium made no picture" >&2
+  rm -rf "$profile"
+  [ ! -e "$2" ] || echo "The picture is $2, $(stat -c %s "$2") bytes" >&2
+}
+
+# churn opens a connection for every request.
+churn() {
+  local s i
+  up
+  peers=$(tr ' ' '\n' <<<"$servers" | grep -v '^weir' | xargs)
+  head_of "churn" churn
+  echo "Playlists of 1,500 bytes, a new connection for each, 64 at once."
+  echo
+  echo "| server | requests/s | requests per CPU-s | p99 ms | failed | of the better peer |"
+  echo "|---|---|---|---|---|---|"
+  rm -rf "$work/cell"
+  mkdir -p "$work/cell"
+  for i in $(seq "$RUNS"); do
+    for s in $servers; do
+      "$weir" bench churn "$(url "$s" /bench/1500/churn.m3u8)" --for "${SECONDS_EACH}s" --warm 1 -c 64 --server-pid "$(pid "$s")" --name "$s" \
+        --out "$work/cell/$s.$i.json" --json >/dev/null || true # what it found is in the result
+    done
+  done
+  for s in $servers; do
+    echo "| $s | $(num "$(of '.requests / .seconds' "$s")") | $(num "$(of "$requests_per_cpu" "$s")") | $(num "$(of '.kinds[0].total.p99_ms' "$s")") | $(of '[.errors[]] | add // 0' "$s") | $(div "$(of "$requests_per_cpu" "$s")" "$(better "$requests_per_cpu")") |"
+  done
 }
 
 # side_by_side NAME runs one of the above and keeps what it wrote.
@@ -277,11 +327,12 @@ side_by_side() {
   [ "$1" != wrk ] || SIZES=${SIZES:-1m 256k 1500}
   SECONDS_EACH=${SECONDS_EACH:-8} RUNS=${RUNS:-5} SIZES=${SIZES:-1m 256k 64k 1500} CONNECTIONS=${CONNECTIONS:-8 512} CLIENTS=${CLIENTS:-copy discard} HERDS=${HERDS:-50 1000}
   servers=${SERVERS:-weir nginx varnish}
+  [ "$1" != hit ] || servers=${SERVERS:-weir-huge weir-small nginx varnish}
   [ "${WEIR_BENCH_BUILT:-}" = 1 ] || make --no-print-directory -s build
   ulimit -n "$(ulimit -Hn)" # a herd is a socket each, on both sides
   local out=${OUT:-bench/results/$(date -u +%Y-%m-%d)-$1.md}
   case $1 in
-    hit | herd | faults) "$1" >"$out.part" ;;
+    hit | herd | faults | ratio | churn) "$1" >"$out.part" ;;
     wrk) wrk_agrees >"$out.part" ;;
     page)
       page "${2:-}"
