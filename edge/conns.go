@@ -38,6 +38,7 @@ func (o *openConns) changed(nc net.Conn, state fasthttp.ConnState) {
 		defer o.mu.Unlock()
 		if c.parked.Load() {
 			c.parked.Store(false)
+			c.watch.cut = false // a cut that came as it parked cut nothing
 			delete(o.parked, c)
 			c.enter(phaseReading)
 		}
@@ -50,6 +51,7 @@ func (o *openConns) changed(nc net.Conn, state fasthttp.ConnState) {
 		defer o.mu.Unlock()
 		delete(o.conns, c)
 		if c.parked.Load() && !o.draining {
+			c.held = nil // up to two small answers
 			o.park(c)
 			return
 		}

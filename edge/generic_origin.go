@@ -77,7 +77,7 @@ var _ fetcher = (*wire)(nil)
 
 func newWire(origin *url.URL) *wire {
 	dial := net.Dialer{Timeout: 5 * time.Second}
-	many := &http.Transport{DialContext: dial.DialContext, DisableCompression: true, MaxIdleConnsPerHost: 64,
+	many := &http.Transport{DialContext: dial.DialContext, DisableCompression: true, MaxIdleConnsPerHost: 1024,
 		IdleConnTimeout: 30 * time.Second, TLSHandshakeTimeout: 5 * time.Second, MaxResponseHeaderBytes: 64 << 10}
 	once := many.Clone()
 	once.DisableKeepAlives = true

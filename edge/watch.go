@@ -48,7 +48,8 @@ func (w *watcher) run(ctx context.Context) {
 		case <-t.C:
 		}
 		now := time.Now()
-		w.conns.each(func(c *conn) { w.look(c, now.Sub(last)) })
+		dt := min(now.Sub(last), 2*w.tick()) // a pause of this process is no fault of the clients
+		w.conns.each(func(c *conn) { w.look(c, dt) })
 		last = now
 	}
 }

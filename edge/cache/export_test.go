@@ -8,7 +8,7 @@ import (
 )
 
 // Largest is the most bytes of one body.
-func (m *Memory) Largest() int64 { return m.largest() }
+func (m *Memory) Largest() int64 { return m.largest }
 
 // Held is what the kernel says the memory file takes.
 func (m *Memory) Held() (int64, error) {

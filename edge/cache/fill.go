@@ -34,7 +34,7 @@ func (m *Memory) Fill(ctx context.Context, key Key, o Options, fill Fill) (*Body
 	if key.Length < Unknown {
 		return nil, Stored, weir.Errorf(weir.Internal, "fill of %d bytes", key.Length)
 	}
-	if key.Length > m.largest() {
+	if key.Length > m.largest {
 		return nil, Stored, weir.Errorf(weir.TooLarge, "%d bytes do not fit the cache", key.Length)
 	}
 	p, source, err := m.join(key, o, fill)

@@ -76,9 +76,9 @@ type Memory struct {
 	fills   sync.WaitGroup
 	seed    maphash.Seed
 	shards  [shards]shard
-	reserve int64 // bytes kept free so that survivors can be moved out of the way
+	reserve int64 // bytes kept free so that survivors can be moved out of the way: with huge pages only
+	largest int64 // most bytes of one body
 	file    int   // of the arena
-	huge    bool
 	alike   bool // every key has one hash; for tests
 
 	starving atomic.Int32 // len(waiting), to be looked at without mu
@@ -118,11 +118,15 @@ func New(config Config) (*Memory, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Memory{config: config, arena: a, seed: maphash.MakeSeed(), file: a.File(), huge: a.HugePages()}
+	m := &Memory{config: config, arena: a, seed: maphash.MakeSeed(), file: a.File()}
 	if a.HugePages() {
 		m.reserve = max(a.Page(), min(64<<20, config.Budget/64))
 	}
-	if m.largest() < a.Page() {
+	m.largest = config.Budget - Overhead - m.reserve
+	if a.HugePages() { // the pages that logs have begun may be of no use to it
+		m.largest -= logs * a.Page()
+	}
+	if m.largest = m.largest / a.Page() * a.Page(); m.largest < a.Page() {
 		a.Close()
 		return nil, weir.Errorf(weir.Invalid, "a budget of %d bytes holds nothing", config.Budget)
 	}
@@ -134,15 +138,6 @@ func New(config Config) (*Memory, error) {
 	m.classes[0].queues.init(config.Budget / 4)
 	m.classes[1].queues.init(config.LiveShare / 2)
 	return m, nil
-}
-
-// largest is the most bytes of one body. With huge pages the pages that logs have begun may be of no use to it.
-func (m *Memory) largest() int64 {
-	n := m.config.Budget - Overhead - m.reserve
-	if m.arena.HugePages() {
-		n -= logs * m.arena.Page()
-	}
-	return n / m.arena.Page() * m.arena.Page()
 }
 
 // Close fails the fills in flight, waits for them and drops every entry. Later fills are Unavailable. Bodies that are still

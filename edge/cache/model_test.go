@@ -89,7 +89,8 @@ func (m *model) makeRoom(x *thing, n int64) {
 		} else if c == 0 && m.bytes(1) > m.share {
 			prey = 1
 		}
-		if !m.evict(prey) && !m.evict(c) {
+		share := [2]int64{m.budget - m.share, m.share}[c]
+		if !m.evict(prey) && !m.evict(c) && (m.bytes(c)+x.charge+n > share || !m.evict(1-c)) {
 			panic(fmt.Sprintf("no room for %d beside %d", n, m.loose))
 		}
 	}

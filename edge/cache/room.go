@@ -6,6 +6,7 @@ import (
 	"context"
 	"slices"
 
+	weir "github.com/weirstream/weir"
 	"github.com/weirstream/weir/edge/cache/arena"
 )
 
@@ -26,7 +27,13 @@ const evacuations = 8
 func (m *Memory) reserveRoom(ctx context.Context, p *place, f *flight, n int64) (*arena.Extent, error) {
 	r := &room{place: p, n: n, ready: make(chan struct{})}
 	m.mu.Lock()
-	m.waiting = append(m.waiting, r)
+	at := len(m.waiting)
+	if p.state == filling { // those that hold nothing may wait for what this one holds
+		if i := slices.IndexFunc(m.waiting, func(r *room) bool { return r.place.state == idle }); i >= 0 {
+			at = i
+		}
+	}
+	m.waiting = slices.Insert(m.waiting, at, r)
 	m.starving.Store(int32(len(m.waiting))) // before it is looked who is pinned: who lets go after that looks here
 	m.admit()
 	m.mu.Unlock()
@@ -37,8 +44,12 @@ func (m *Memory) reserveRoom(ctx context.Context, p *place, f *flight, n int64) 
 			return nil, err
 		}
 	}
-	if r.err != nil || r.first == nil {
+	if r.err != nil {
+		f.starving(true)
 		return nil, r.err
+	}
+	if r.first == nil {
+		return nil, nil
 	}
 	if f.last == nil {
 		p.first = r.first
@@ -72,17 +83,38 @@ func (m *Memory) starve(ctx context.Context, r *room, f *flight) error {
 
 // admit gives room to the fills at the head of the queue, evicting as needed. The caller holds mu.
 func (m *Memory) admit() {
-	for len(m.waiting) > 0 && m.makeRoom(m.waiting[0]) {
-		r := m.waiting[0]
-		m.waiting[0] = nil
-		m.waiting = m.waiting[1:]
-		m.grant(r)
-		close(r.ready)
+	for len(m.waiting) > 0 {
+		i := 0
+		if m.makeRoom(m.waiting[0]) {
+			m.grant(m.waiting[0])
+		} else if i = m.stuck(); i >= 0 {
+			m.waiting[i].err = weir.Errorf(weir.Unavailable, "everything that is being filled waits for it")
+		} else {
+			break
+		}
+		close(m.waiting[i].ready)
+		m.waiting = slices.Delete(m.waiting, i, i+1)
 	}
 	m.starving.Store(int32(len(m.waiting)))
 	if m.arena != nil && int64(m.arena.Windows()) > 16+2*m.config.Budget/m.arena.Window() {
 		m.evacuate() // few survivors in each of many mappings
 	}
+}
+
+// stuck is the last in the queue of the fills that hold room and wait for more, if they are all there are and what they hold
+// is what they wait for: it has to give up. Otherwise -1. The caller holds mu.
+func (m *Memory) stuck() int {
+	held, last := int64(0), -1
+	for i, r := range m.waiting {
+		if r.place.state == filling {
+			held, last = held+r.place.charge, i
+		}
+	}
+	all := m.classes[0].filling + m.classes[1].filling
+	if last < 0 || held < all || all+m.arena.Round(m.waiting[0].n)+m.reserve <= m.config.Budget {
+		return -1
+	}
+	return last
 }
 
 func (m *Memory) grant(r *room) {
@@ -121,7 +153,7 @@ func (m *Memory) makeRoom(r *room) bool {
 		switch {
 		case moves < evacuations && m.wasteful() && m.evacuate():
 			moves++
-		case m.dead() <= m.config.Budget/2 && (m.evict(m.prey(c)) || m.evict(c)):
+		case m.dead() <= m.config.Budget/2 && (m.evict(m.prey(c)) || m.evict(c) || c.bytes()+n <= m.share(c) && m.evict(m.other(c))):
 			moves = 0
 		case moves < evacuations && m.evacuate():
 			moves++
@@ -146,22 +178,34 @@ func (m *Memory) class(e *entry) *class {
 	return &m.classes[0]
 }
 
+// other is the class that c is not.
+func (m *Memory) other(c *class) *class {
+	if c == &m.classes[0] {
+		return &m.classes[1]
+	}
+	return &m.classes[0]
+}
+
+// share is what the other class leaves to c even if c has nothing of its own to give up: what is loose or dead counts for neither.
+func (m *Memory) share(c *class) int64 {
+	if c == &m.classes[1] {
+		return m.config.LiveShare
+	}
+	return m.config.Budget - m.reserve - m.config.LiveShare
+}
+
 // prey is the class that gives way to c: the other one if that has more than its share, or else c itself, so that neither
 // flushes the other.
 func (m *Memory) prey(c *class) *class {
-	vod, live := &m.classes[0], &m.classes[1]
-	if c == live && vod.bytes() > m.config.Budget-m.reserve-m.config.LiveShare {
-		return vod
-	}
-	if c == vod && live.bytes() > m.config.LiveShare {
-		return live
+	if other := m.other(c); other.bytes() > m.share(other) {
+		return other
 	}
 	return c
 }
 
 // wasteful says whether moving survivors is due, rather than evicting more: an eighth of the budget is dead.
 func (m *Memory) wasteful() bool {
-	return m.huge && m.dead() > max(m.config.Budget/8, (logs+1)*m.arena.Page())
+	return m.reserve > 0 && m.dead() > max(m.config.Budget/8, (logs+1)*m.arena.Page())
 }
 
 // evict drops the entry whose turn it is; false if there is none that nobody reads. The caller holds mu.

@@ -23,7 +23,7 @@ type Stats struct {
 
 // Stats reads the counters; those of requests are not of one instant with the rest.
 func (m *Memory) Stats() Stats {
-	s := Stats{Evictions: m.events.evictions.Load(), Moved: m.events.moved.Load(), Panics: m.events.panics.Load(), HugePages: m.huge}
+	s := Stats{Evictions: m.events.evictions.Load(), Moved: m.events.moved.Load(), Panics: m.events.panics.Load(), HugePages: m.reserve > 0}
 	for i := range m.shards {
 		shard := &m.shards[i]
 		shard.mu.Lock()

@@ -43,7 +43,7 @@ func (w *Writer) Size(n int64) {
 	case w.err != nil || n == size:
 	case n < w.total || size != Unknown:
 		w.err = weir.Errorf(weir.Internal, "fill says %d bytes, after %d and a size of %d", n, w.total, size)
-	case n > w.memory.largest():
+	case n > w.memory.largest:
 		w.err = weir.Errorf(weir.TooLarge, "%d bytes do not fit the cache", n)
 	default:
 		w.entry.size.Store(n)
@@ -84,7 +84,7 @@ func (w *Writer) grow(size int64) bool {
 	n := min(max(w.room, firstExtent), largestExtent)
 	if size != Unknown {
 		n = size - w.total
-	} else if rest := w.memory.largest() - w.room; rest <= 0 {
+	} else if rest := w.memory.largest - w.room; rest <= 0 {
 		w.err = weir.Errorf(weir.TooLarge, "more than %d bytes do not fit the cache", w.room)
 		return false
 	} else {
