@@ -79,7 +79,7 @@ type Memory struct {
 	reserve int64 // bytes kept free so that survivors can be moved out of the way: with huge pages only
 	largest int64 // most bytes of one body
 	file    int   // of the arena
-	alike   bool // every key has one hash; for tests
+	alike   bool  // every key has one hash; for tests
 
 	starving atomic.Int32 // len(waiting), to be looked at without mu
 	events   struct{ evictions, moved, panics atomic.Int64 }
