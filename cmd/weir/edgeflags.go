@@ -20,16 +20,19 @@ import (
 
 // edgeFlags are the media listener's.
 type edgeFlags struct {
-	Origin      string `help:"Be a cache in front of this HTTP origin (http://HOST:PORT) instead of serving Weir's own media. Every method passes, nothing is rewritten. For --roles=edge." placeholder:"URL"`
-	Tickets     string `help:"Whether requests for --origin need a ticket: on or off." default:"on" enum:"on,off" placeholder:"on|off"`
-	Tokens      string `help:"Foreign tokens to take in place of tickets: a JSON list of formats and keys, or @FILE. See docs/tokens.md." placeholder:"@FILE"`
-	Country     string `help:"Field in which a trusted proxy says the client's country (ISO 3166), for tokens that ask for one." placeholder:"FIELD"`
-	AccessLog   string `help:"One JSON line for each request of the media listener: a file to append to, or - for standard error." placeholder:"FILE"`
-	AccessFacts bool   `help:"Publish the same on the bus, as batches on the topic edge.access."`
-	EdgeCert    string `help:"PEM certificate chain: the media listener then speaks TLS 1.3 itself. Read anew when it changes." placeholder:"FILE" type:"path"`
-	EdgeKey     string `help:"PEM private key of --edge-cert." placeholder:"FILE" type:"path"`
-	CachePages  string `help:"Pages of the memory for cached segments: auto takes huge ones where the kernel gives them (see weir check), small, or huge." default:"auto" enum:"auto,small,huge" placeholder:"KIND"`
-	Prefetch    string `help:"Whether the edge reads what players ask for next before they do: on or off. What it fetches ahead is given up first when there is too much to do." default:"on" enum:"on,off" placeholder:"on|off"`
+	Origin      string   `help:"Be a cache in front of this HTTP origin (http://HOST:PORT) instead of serving Weir's own media. Every method passes, nothing is rewritten. For --roles=edge." placeholder:"URL"`
+	Tickets     string   `help:"Whether requests for --origin need a ticket: on or off." default:"on" enum:"on,off" placeholder:"on|off"`
+	Tokens      string   `help:"Foreign tokens to take in place of tickets: a JSON list of formats and keys, or @FILE. See docs/tokens.md." placeholder:"@FILE"`
+	Country     string   `help:"Field in which a trusted proxy says the client's country (ISO 3166), for tokens that ask for one." placeholder:"FIELD"`
+	AccessLog   string   `help:"One JSON line for each request of the media listener: a file to append to, or - for standard error." placeholder:"FILE"`
+	AccessFacts bool     `help:"Publish the same on the bus, as batches on the topic edge.access."`
+	EdgeCert    string   `help:"PEM certificate chain: the media listener then speaks TLS 1.3 itself. Read anew when it changes." placeholder:"FILE" type:"path"`
+	EdgeKey     string   `help:"PEM private key of --edge-cert." placeholder:"FILE" type:"path"`
+	CachePages  string   `help:"Pages of the memory for cached segments: auto takes huge ones where the kernel gives them (see weir check), small, or huge." default:"auto" enum:"auto,small,huge" placeholder:"KIND"`
+	Prefetch    string   `help:"Whether the edge reads what players ask for next before they do: on or off. What it fetches ahead is given up first when there is too much to do." default:"on" enum:"on,off" placeholder:"on|off"`
+	DiskCache   string   `help:"Folder for segments that memory lets go, kept over restarts. Of this edge alone." placeholder:"DIR" type:"path"`
+	DiskBytes   byteSize `name:"disk-cache-bytes" help:"Disk space for --disk-cache; 256MiB at least." default:"20GiB" placeholder:"SIZE"`
+	ShareBytes  byteSize `name:"share-segments" help:"Largest segment, at most 4MiB, that edges with the same --cache share in it when it is used again; 0B shares none." default:"256KiB" placeholder:"SIZE"`
 
 	Peering peerflags.Flags `embed:""`
 }
@@ -42,8 +45,11 @@ func (f edgeFlags) check(has map[string]bool) error {
 	if err := f.Peering.Check(); err != nil {
 		return err
 	}
-	if f.Origin == "" {
-		return nil
+	if err := f.checkTiers(); err != nil || f.Origin == "" {
+		return err
+	}
+	if f.DiskCache != "" {
+		return weir.Errorf(weir.Invalid, "--disk-cache is for Weir's own media: what --origin gives is cached in memory")
 	}
 	if f.Tokens != "" && f.Tickets == "off" {
 		return weir.Errorf(weir.Invalid, "--tokens are taken in place of tickets: with --tickets=off neither would be asked for")

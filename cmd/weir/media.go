@@ -41,8 +41,15 @@ func (p *process) edgeRoles(context.Context) ([]role, error) {
 	if err != nil {
 		return nil, err
 	}
+	tiers, closeDisk, err := p.tiers(s)
+	if err != nil {
+		return nil, err
+	}
 	p.ready.add("edge", s.Ready)
-	return append(peers, follow, role{"edge", func(ctx context.Context) error { return serveLogged(ctx, s, p.media, log, file) }}), nil
+	return append(append(peers, tiers...), follow, role{"edge", func(ctx context.Context) error {
+		defer closeDisk()
+		return serveLogged(ctx, s, p.media, log, file)
+	}}), nil
 }
 
 // serveLogged serves, and ends the access log after the last request.
