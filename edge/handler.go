@@ -60,6 +60,9 @@ func (h *handler) handle(ctx *fasthttp.RequestCtx) {
 	if !acceptable(ctx) {
 		return
 	}
+	if ctx.Request.Header.ContentLength() == -1 {
+		ctx.SetConnectionClose() // chunked: no reader of media sends it, and fasthttp takes trailers whose lines end in LF alone
+	}
 	switch {
 	case ctx.IsOptions():
 		preflight(ctx)

@@ -106,7 +106,7 @@ func TestPipelining(t *testing.T) {
 			fmt.Fprintf(&raw, "GET %s HTTP/1.1\r\nHost: x\r\nRange: bytes=5-9,1-1\r\n\r\n", s.url(videoID+"/1.m4s"))
 			want = append(want, string(s.bytes[videoID][0][5:10]))
 		case 3:
-			fmt.Fprintf(&raw, "GET %s HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", s.url(videoID+"/init.mp4"))
+			fmt.Fprintf(&raw, "GET %s HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc", s.url(videoID+"/init.mp4"))
 			want = append(want, string(s.inits[videoID]))
 		}
 	}
@@ -117,5 +117,10 @@ func TestPipelining(t *testing.T) {
 			t.Fatalf("answer %d is missing or out of its turn", n)
 		}
 		got = got[i+len(w):]
+	}
+	chunked := fmt.Sprintf("GET %s HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", s.url(videoID+"/init.mp4"))
+	got = s.converse(chunked + chunked)
+	if strings.Count(got, string(s.inits[videoID])) != 1 || !strings.Contains(got, "Connection: close\r\n") {
+		t.Errorf("a chunked request is not answered once and the last of its connection")
 	}
 }
