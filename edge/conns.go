@@ -38,7 +38,10 @@ func (o *openConns) changed(nc net.Conn, state fasthttp.ConnState) {
 		defer o.mu.Unlock()
 		if c.parked.Load() {
 			c.parked.Store(false)
-			c.watch.cut = false // a cut that came as it parked cut nothing
+			if c.watch.cut { // a cut that came as it parked cut nothing
+				c.watch.cut = false
+				_ = c.SetWriteDeadline(time.Time{}) // fails only if it is closed already
+			}
 			delete(o.parked, c)
 			c.enter(phaseReading)
 		}

@@ -2,6 +2,7 @@ package edge
 
 import (
 	"context"
+	"errors"
 	"hash/crc32"
 	"sync/atomic"
 	"time"
@@ -67,17 +68,8 @@ func (t *tiers) fill(ctx context.Context, o *object, want origin.Want, w cache.S
 		first.Store(int32(fromOrigin))
 	}
 	err := t.origin.Copy(ctx, o.part(), want, w, s.n, s.sum)
-	if cache.IsFleeting(err) {
+	if cache.IsFleeting(err) && errors.Is(err, origin.ErrDamaged) {
 		forget() // what it began with may be what is wrong
-	}
-	return err
-}
-
-// fetch is a fill of memory: from the nearest tier, and offered to those that will be asked the next time.
-func (h *handler) fetch(ctx context.Context, o *object, want origin.Want, stamp uint64, w *cache.Writer, first *atomic.Int32) error {
-	err := h.tiers.fill(ctx, o, want, w, first)
-	if err == nil {
-		h.offer(o.key, stamp, false)
 	}
 	return err
 }
@@ -99,7 +91,8 @@ func (t *tiers) near(o *object) (list []near) {
 			func() { t.disk.Remove(func(k cache.Key, _ uint64) bool { return k == o.key }) }})
 	}
 	if t.shared != nil && !o.still {
-		list = append(list, near{fromShared, func(ctx context.Context, s cache.Sink) (int64, bool) { return t.shared.Read(ctx, o.key, s) }, func() {}})
+		list = append(list, near{fromShared, func(ctx context.Context, s cache.Sink) (int64, bool) { return t.shared.Read(ctx, o.key, s) },
+			func() { t.shared.Wrong(o.key) }})
 	}
 	if t.peer != nil && !o.still && !o.noPeer {
 		stale := func(stamp uint64) bool { return purged(t.rulings, o.key, stamp) }

@@ -40,10 +40,13 @@ func TestFirstLineEndsInCRLF(t *testing.T) {
 	f(400, 1, "\nGET /livez HTTP/1.1\r\nHost: x\r\n\r\n"+next)
 	f(400, 1, "\r\nGET /livez HTTP/1.1\nHost: x\r\n\r\n"+next)
 	f(400, 1, "GET /livez\nHost: x\r\n\r\n"+next)
+	f(400, 1, "\r\n", "GET /livez HTTP/1.1\nHost: x\r\n\r\n"+next)
+	f(400, 1, "\r", "\nGET /livez HTTP/1.1\nHost: x\r\n\r\n"+next)
+	f(200, 2, "\r", "\n\r\n", "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n", next)
 	f(200, 2, "\r\nGET /livez HTTP/1.1\r\nHost: x\r\n\r\n", next)
 	f(200, 2, "G", "ET /livez HTTP/1.1\r", "\nHost: x\r\n", "\r\n"+next)
 	f(405, 2, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n\r\n", "a\nb\n\n", "\n", next)
 	f(405, 2, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n\r\na\nb\n\n\n"+next)
 	f(200, 3, next+"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n", "\n\n\n", next)
-	f(405, 2, "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n", "\n\n\n\r\n0\r\n\r\n"+next)
+	f(405, 1, "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n", "\n\n\n\r\n0\r\n\r\n"+next) // the last of its connection
 }

@@ -264,10 +264,9 @@ func (h *handler) bring(o *object, want origin.Want) error {
 	ctx, cancel := context.WithTimeout(h.ctx, h.config.FillTimeout)
 	defer cancel()
 	stamp := h.rulings.Number()
-	body, _, err := h.cache.Fill(ctx, o.key, cache.Options{Live: o.live, Ahead: true, Stamp: stamp},
-		func(ctx context.Context, w *cache.Writer) error {
-			return h.fetch(ctx, o, want, stamp, w, new(atomic.Int32))
-		})
+	kept := func() { h.offer(o.key, stamp, false) }
+	body, _, err := h.cache.Fill(ctx, o.key, cache.Options{Live: o.live, Ahead: true, Stamp: stamp, Kept: kept},
+		func(ctx context.Context, w *cache.Writer) error { return h.tiers.fill(ctx, o, want, w, new(atomic.Int32)) })
 	if err != nil {
 		return err
 	}

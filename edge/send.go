@@ -30,14 +30,18 @@ func (h *handler) fill(o object) (body *cache.Body, from source, err error) {
 	ctx, cancel := context.WithTimeout(h.ctx, h.config.FillTimeout)
 	defer cancel()
 	want := origin.Want{Priority: origin.Player, Deadline: time.Now().Add(h.config.FillTimeout)}
-	h.tiers.origin.Raise(o.part())
-	for began := h.rulings.Number(); ; {
+	for began, joined := h.rulings.Number(), false; ; {
+		h.tiers.origin.Raise(o.part())
 		stamp := h.rulings.Number()
 		var first atomic.Int32
-		body, from.how, err = h.cache.Fill(ctx, o.key, cache.Options{Live: o.live, Stamp: stamp},
-			func(ctx context.Context, w *cache.Writer) error { return h.fetch(ctx, &o, want, stamp, w, &first) })
+		body, from.how, err = h.cache.Fill(ctx, o.key, cache.Options{Live: o.live, Stamp: stamp, Kept: func() { h.offer(o.key, stamp, false) }},
+			func(ctx context.Context, w *cache.Writer) error { return h.tiers.fill(ctx, &o, want, w, &first) })
 		from.tier = tier(first.Load())
 		if err != nil {
+			if from.how == cache.Collapsed && cache.IsFleeting(err) && !joined && ctx.Err() == nil {
+				joined = true // what it joined may have been fetched ahead, and is refused what a player is not
+				continue
+			}
 			return nil, from, h.fillFailed(&o, from.how, err)
 		}
 		if body.Stamp() >= began || !h.dropPurged(&o, body) {

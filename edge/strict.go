@@ -41,7 +41,9 @@ func checkFraming(req *fasthttp.RequestHeader) error {
 type line uint8
 
 const (
-	lineAhead line = iota // nothing of it
+	lineAhead   line = iota // nothing of it
+	lineEmpty               // empty lines before it
+	lineFirstCR             // and a CR that may end one more
 	lineBegun
 	lineAtCR // its last byte is CR
 	lineSeen // all of it, or it came with the request before and only fasthttp sees it
@@ -52,17 +54,23 @@ const (
 func (c *conn) lookAtLine(p []byte) {
 	for c.line != lineSeen && len(p) > 0 {
 		i := bytes.IndexByte(p, '\n')
+		begun := c.line == lineBegun || c.line == lineAtCR
 		switch {
+		case i < 0 && !begun && len(p) == 1 && p[0] == '\r':
+			c.line = lineFirstCR
+			return
 		case i < 0 && p[len(p)-1] == '\r':
 			c.line = lineAtCR
 			return
 		case i < 0:
 			c.line = lineBegun
 			return
-		case i == 0 && c.line != lineAtCR, i > 0 && p[i-1] != '\r':
+		case i == 0 && c.line != lineAtCR && c.line != lineFirstCR, i > 0 && p[i-1] != '\r':
 			p[i], c.line = 0, lineSeen
-		case i > 1 || c.line != lineAhead: // else it is an empty line before
+		case i > 1 || begun:
 			c.line = lineSeen
+		default: // an empty line before
+			c.line = lineEmpty
 		}
 		p = p[i+1:]
 	}

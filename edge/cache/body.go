@@ -46,8 +46,8 @@ func (b *Body) Size() int64 { return b.place.entry.size.Load() }
 // Whole says whether every byte is there and was verified.
 func (b *Body) Whole() bool { return b.place.entry.flight.Load() == nil }
 
-// Again says that Open found it whole and not used since its fill, or since it was given a second chance: the moment to offer
-// it to a tier that admits what is used twice.
+// Again says that Open found it whole, and of use once more than its fill was for, for the first time or since it was given a second
+// chance: the moment to offer it to a tier that admits what is used twice.
 func (b *Body) Again() bool { return b.again }
 
 // Stamp is the Options.Stamp of the fill.

@@ -23,6 +23,7 @@ type Options struct {
 	Live  bool   // of a growing presentation: it has a share of the budget of its own
 	Ahead bool   // nobody has asked for it yet: it is not counted as a miss, and if it fails the next one tries again at once
 	Stamp uint64 // how far the purge log was read when the fill began, for Remove
+	Kept  func() // called by the fill's goroutine once all is there and Peek finds it; nil is nobody
 }
 
 // Fill returns the body of key as soon as its first byte is there, calling fill if nobody else is filling it already. The
@@ -83,12 +84,12 @@ func (m *Memory) join(key Key, o Options, fill Fill) (*place, Source, error) {
 	if !o.Ahead {
 		s.misses++
 	}
-	m.fills.Go(func() { m.run(p, f, fill) })
+	m.fills.Go(func() { m.run(p, f, fill, o.Kept) })
 	return p, Stored, nil
 }
 
 // run is the life of one fill: get room, read, keep or give back, tell the waiters.
-func (m *Memory) run(p *place, f *flight, fill Fill) {
+func (m *Memory) run(p *place, f *flight, fill Fill, kept func()) {
 	start, e := time.Now(), p.entry
 	ctx, cancel := context.WithCancelCause(m.ctx)
 	defer cancel(nil)
@@ -111,6 +112,9 @@ func (m *Memory) run(p *place, f *flight, fill Fill) {
 	}
 	if err == nil {
 		err = m.settle(p, f, w)
+	}
+	if err == nil && kept != nil {
+		kept()
 	}
 	if err != nil {
 		m.fail(e, f, err)

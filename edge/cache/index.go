@@ -20,6 +20,7 @@ type entry struct {
 	stamp  uint64
 	live   bool
 	ahead  bool                   // Options.Ahead
+	told   bool                   // Open said Again of it; guarded by the shard's mu
 	main   bool                   // the queue; guarded by Memory.mu
 	gone   bool                   // from the index; guarded by Memory.mu
 	uses   atomic.Uint32          // since it entered its queue, at most maxUses
@@ -66,6 +67,20 @@ func (e *entry) touch() {
 	if n := e.uses.Load(); n < maxUses {
 		e.uses.Store(n + 1)
 	}
+}
+
+// again says whether the use that comes now is the moment to offer e to a tier that admits on second use. The first use of what was
+// fetched ahead is what it was fetched for; who waited for the fill has used it, too. The caller holds the shard's mu.
+func (e *entry) again() bool {
+	uses, first := e.uses.Load(), uint32(0)
+	if e.ahead {
+		first = 1
+	}
+	if uses < first || uses > first && e.told {
+		return false
+	}
+	e.told = true
+	return true
 }
 
 // pinned says whether giving up the place would free nothing now: somebody reads or fills it. The caller holds Memory.mu.

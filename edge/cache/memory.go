@@ -213,7 +213,7 @@ func (m *Memory) Open(key Key) (*Body, bool) {
 		s.mu.Unlock()
 		return nil, false
 	}
-	again := e.uses.Load() == 0 && e.flight.Load() == nil
+	again := e.flight.Load() == nil && e.again()
 	p := s.take(e)
 	s.mu.Unlock()
 	b := m.body(p)

@@ -13,6 +13,7 @@ package origin
 
 import (
 	"context"
+	"errors"
 	"hash/crc32"
 	"sync"
 	"sync/atomic"
@@ -118,8 +119,11 @@ func (o *Origin) verified(ctx context.Context, key string, good func([]byte) boo
 }
 
 func damaged(key string) error {
-	return weir.Errorf(weir.Unavailable, "%s fails its checksum", key)
+	return weir.Errorf(weir.Unavailable, "%s: %w", key, ErrDamaged)
 }
+
+// ErrDamaged is in the error of bytes that are not what was listed.
+var ErrDamaged = errors.New("the bytes fail their checksum")
 
 // whole reads an object of at most limit bytes. It may be replaced meanwhile: then it is read anew.
 func (o *Origin) whole(ctx context.Context, key string, limit int64) ([]byte, weir.ObjectInfo, error) {

@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"strconv"
 	"sync"
 	"time"
 
@@ -46,13 +47,15 @@ func (b *badParts) has(p origin.Part, now time.Time) bool {
 	return known
 }
 
-// Wrong says that the bytes of p that Read gave, whole, failed their checksum: its owner is trusted with nothing for a moment, and
+// Wrong says that the bytes of p that Read gave, or what they begin, failed their checksum: its owner is trusted with nothing for a moment, and
 // not with p for some minutes.
 func (t *Tier) Wrong(p origin.Part) {
 	t.counts.wrong.Add(1)
 	t.bad.add(p, t.now())
 	if r := t.current.Load(); r != nil {
-		if l := r.links[t.Owner(p)]; l != nil {
+		// The owner as if all were well: who stands in for one that was tripped just now did not send this.
+		order := Order(p.Key+"/"+strconv.FormatInt(p.Off, 10), r.ids)
+		if l := r.links[t.owner(r, order)]; l != nil && !l.breaker.open(t.now()) {
 			l.breaker.trip(t.now())
 		}
 	}

@@ -48,7 +48,9 @@ func (b *breaker) leave(o outcome, now time.Time) {
 	defer b.mu.Unlock()
 	switch o {
 	case good, declined: // it is there
-		b.failures, b.probing = 0, false
+		if b.probing || !now.Before(b.until) { // else it was asked before the breaker opened
+			b.failures, b.probing = 0, false
+		}
 	case failed:
 		b.probing = false
 		if b.failures++; b.failures >= breakAfter {

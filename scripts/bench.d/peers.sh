@@ -5,6 +5,7 @@
 #   SECONDS_EACH=8       how long each measurement takes (CI: 2)
 #   RUNS=5               runs of each cell, one server after the other; the median counts
 #   SERVERS="weir nginx varnish" (hit: weir-huge and weir-small)   SIZES="1m 256k 64k 1500"   CONNECTIONS="8 512"   CLIENTS="copy discard"
+#   COUNT=1              objects a cell of hit asks for in turn: one stays in the processor's cache, 200 of 1 MB do not
 #   HERDS="50 1000"      clients of a herd
 #   WEIR_FLAGS           further flags of the weir that is measured; the same for all cells
 #   WEIR_TICKET          a native ticket for bench/ that this weir takes, if it cannot be asked for one
@@ -120,6 +121,7 @@ head_of() {
   echo "secure_link, sendfile, open_file_cache; Varnish: malloc, no tickets (scripts/peers). weir: \`serve --roles=edge --origin\`, tickets $([[ "${WEIR_FLAGS:-}" = *--tickets=off* ]] && echo off || echo on)${WEIR_FLAGS:+, $WEIR_FLAGS}."
   echo "Huge pages for shared memory: $(cat /sys/kernel/mm/transparent_hugepage/shmem_enabled 2>/dev/null || echo unknown)."
   echo
+  [ "${COUNT:-1}" = 1 ] || echo "Objects asked for in turn: $COUNT (COUNT=$COUNT)."
   echo "Command: \`SECONDS_EACH=$SECONDS_EACH RUNS=$RUNS scripts/bench $2\`"
   echo
 }
@@ -132,7 +134,7 @@ run_cell() {
   mkdir -p "$work/cell"
   for i in $(seq "$RUNS"); do
     for s in "$@"; do
-      "$weir" bench hot "$(url "$s" "$path")" --for "${SECONDS_EACH}s" --warm 2 -c "$connections" --client "$client" \
+      "$weir" bench hot "$(url "$s" "$path")" --for "${SECONDS_EACH}s" --warm 2 -c "$connections" --client "$client" --count "${COUNT:-1}" \
         --server-pid "$(pid "$s")" --name "$s" --out "$work/cell/$s.$i.json" --json >/dev/null
     done
   done
@@ -146,8 +148,8 @@ hit() {
   echo "| object | connections | client | server | Gbps | requests/s | Gb per CPU-s | requests per CPU-s | p99 ms | of the better peer |"
   echo "|---|---|---|---|---|---|---|---|---|---|"
   for size in $SIZES; do
-    name=hit.m4s unit=$per_cpu
-    [ "$size" != 1500 ] || name=hit.m3u8 unit=$requests_per_cpu
+    name=hit-{n}.m4s unit=$per_cpu
+    [ "$size" != 1500 ] || name=hit-{n}.m3u8 unit=$requests_per_cpu
     for connections in $CONNECTIONS; do
       for client in $CLIENTS; do
         # shellcheck disable=SC2086

@@ -263,6 +263,18 @@ func (t *Tier) SetMissing(key cache.Key, ttl time.Duration) {
 	})
 }
 
+// Wrong says that what Read gave of key was not what was listed: it is forgotten. It never waits.
+func (t *Tier) Wrong(key cache.Key) {
+	t.prepare()
+	t.counts.damaged.Add(1)
+	t.enqueue(func(ctx context.Context) error {
+		if err := t.Cache.Delete(ctx, name("body", hashOf(key))); err != nil {
+			return err
+		}
+		return errGone // not stored
+	})
+}
+
 // Offer says that the body of key, filled when the purge log stood at stamp, may be worth keeping for other edges, and
 // returns whether that is queued. open is called by the writer, must not wait, and returns a reference that the writer
 // releases, or false if the body is not in memory any more. Offer never waits.
