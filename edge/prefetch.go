@@ -266,7 +266,9 @@ func (h *handler) bring(o *object, want origin.Want) error {
 	stamp := h.rulings.Number()
 	kept := func() { h.offer(o.key, stamp, false) }
 	body, _, err := h.cache.Fill(ctx, o.key, cache.Options{Live: o.live, Ahead: true, Stamp: stamp, Kept: kept},
-		func(ctx context.Context, w *cache.Writer) error { return h.tiers.fill(ctx, o, want, w, new(atomic.Int32)) })
+		func(ctx context.Context, w *cache.Writer) error {
+			return h.tiers.fill(ctx, o, want, w, new(atomic.Int32))
+		})
 	if err != nil {
 		return err
 	}
