@@ -305,6 +305,8 @@ func TestAnswerAfterTheFillWasGivenUp(t *testing.T) {
 	s.list(weir.Complete, 6)
 	s.wantStatus(200, "hls/main.m3u8")
 	goOn := make(chan struct{})
+	release := sync.OnceFunc(func() { close(goOn) })
+	defer release()
 	s.store.set(func(key string, r io.ReadCloser) (io.ReadCloser, error) {
 		if r != nil && strings.HasSuffix(key, ".cmf") {
 			<-goOn // heeds no context
@@ -312,7 +314,7 @@ func TestAnswerAfterTheFillWasGivenUp(t *testing.T) {
 		return r, nil
 	})
 	s.wantStatus(504, videoID+"/1.m4s")
-	close(goOn)
+	release()
 	if err := s.stop(); err != nil {
 		t.Errorf("Serve = %v", err)
 	}

@@ -106,7 +106,7 @@ func TestDrainEndsConnections(t *testing.T) {
 			t.Fatal("an idle connection is not parked")
 		}
 	}
-	inside, open := make(chan struct{}), make(chan struct{})
+	inside, open := make(chan struct{}, 10), make(chan struct{}) // room for a hedged read
 	s.store.set(func(key string, r io.ReadCloser) (io.ReadCloser, error) {
 		if strings.HasSuffix(key, ".cmf") {
 			inside <- struct{}{}

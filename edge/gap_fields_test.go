@@ -95,7 +95,7 @@ func TestCacheStatusOfNativeAnswers(t *testing.T) {
 	f(s.wantStatus(200, videoID+"/init.mp4"), "")
 	f(s.wantStatus(404, videoID+"/7.m4s"), "")
 
-	inside, open := make(chan struct{}), make(chan struct{})
+	inside, open := make(chan struct{}, 10), make(chan struct{}) // room for a hedged read
 	s.store.set(func(key string, r io.ReadCloser) (io.ReadCloser, error) {
 		if strings.HasSuffix(key, ".cmf") {
 			inside <- struct{}{}

@@ -175,7 +175,7 @@ func TestReadyAndDrain(t *testing.T) {
 	if err := s.server.Ready(); err != nil {
 		t.Errorf("Ready while serving = %v", err)
 	}
-	inside, open := make(chan struct{}), make(chan struct{})
+	inside, open := make(chan struct{}, 10), make(chan struct{}) // room for a hedged read
 	s.store.set(func(key string, r io.ReadCloser) (io.ReadCloser, error) {
 		if strings.HasSuffix(key, ".cmf") {
 			inside <- struct{}{}
