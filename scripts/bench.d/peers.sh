@@ -128,13 +128,17 @@ head_of() {
 
 # run_cell PATH CONNECTIONS CLIENT SERVERS... measures a cell: every server in turn, RUNS times.
 run_cell() {
-  local path=$1 connections=$2 client=$3 i s
+  local path=$1 connections=$2 client=$3 i s urls
   shift 3
   rm -rf "$work/cell"
   mkdir -p "$work/cell"
+  for s in "$@"; do # nginx signs every address by itself
+    for i in $(seq 0 $((${COUNT:-1} - 1))); do url "$s" "${path//\{n\}/$i}"; done >"$work/cell/$s.urls"
+  done
   for i in $(seq "$RUNS"); do
     for s in "$@"; do
-      "$weir" bench hot "$(url "$s" "$path")" --for "${SECONDS_EACH}s" --warm 2 -c "$connections" --client "$client" --count "${COUNT:-1}" \
+      mapfile -t urls <"$work/cell/$s.urls"
+      "$weir" bench hot "${urls[@]}" --for "${SECONDS_EACH}s" --warm 2 -c "$connections" --client "$client" \
         --server-pid "$(pid "$s")" --name "$s" --out "$work/cell/$s.$i.json" --json >/dev/null
     done
   done
