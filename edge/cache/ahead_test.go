@@ -117,7 +117,7 @@ func TestAgain(t *testing.T) {
 		}()
 	}
 	<-begun
-	for m.Stats().Collapsed == 0 {
+	for end := time.Now().Add(20 * time.Second); m.Stats().Collapsed == 0 && time.Now().Before(end); {
 		runtime.Gosched()
 	}
 	close(goOn)

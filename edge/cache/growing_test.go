@@ -49,7 +49,7 @@ func TestLiveBesideLoose(t *testing.T) {
 	})
 }
 
-// fills of unknown length grow behind one that waits for what they hold
+// A fill of unknown length is not kept from growing by one that waits for what it holds.
 func TestGrowBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const budget = 64 << 20
